@@ -1,0 +1,187 @@
+import { z } from 'zod';
+import { cameraIdSchema, credentialsSchema, placeSchema, prioritySchema } from '../domain/camera.ts';
+import { cameraMemorySchema } from '../domain/fragment.ts';
+import type { Result } from '../runtime/result.ts';
+import { protocolRangeSchema } from './version.ts';
+
+/**
+ * What agents and coordinator say to each other on the socket (namespace `/agents`). Control only: everything bulky goes over
+ * HTTP (rest.ts). Every event has one object in and one Result out; events of the coordinator are wake-ups without an answer,
+ * and losing one costs time, never correctness, because each renewal tells the same.
+ */
+export const AGENT_NAMESPACE = '/agents';
+
+const token = z.number().int().positive();
+const shardId = z.number().int().positive();
+const uuid = z.uuid();
+
+/**
+ * Handshake `auth` of every connection: the agent signs `camfleet-agent\n${nonce}\n${agentId}\n${sessionId}` with its Ed25519
+ * key; the nonce comes from GET /api/v1/agent/nonce and serves once.
+ */
+export const handshakeSchema = z.object({
+  protocol: protocolRangeSchema,
+  agentId: uuid,
+  sessionId: uuid,
+  nonce: z.string().max(200),
+  signature: z.string().max(200),
+});
+export type Handshake = z.infer<typeof handshakeSchema>;
+
+export const probeItemSchema = z.object({
+  name: z.string(),
+  ok: z.boolean(),
+  /** What was measured, in words with its unit. */
+  found: z.string(),
+  /** What to do about it; only where `ok` is false. */
+  mend: z.string().optional(),
+});
+export type ProbeItem = z.infer<typeof probeItemSchema>;
+
+export const helloSchema = z.object({
+  name: z.string().min(1).max(100),
+  version: z.string().max(40),
+  /** Attempts a second that this agent can take, from its probe, corrected by what it measures. */
+  capacity: z.number().positive(),
+  place: placeSchema.optional(),
+  probe: z.array(probeItemSchema).max(50),
+  /** Highest fencing token this agent ever saw: a restored database starts above it. */
+  highestToken: z.number().int().nonnegative(),
+  /** Grants this session believes to hold (after a reconnect). */
+  held: z.array(z.object({ shardId, token })).max(10_000),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+/** Coordinator time: `now` is the database's clock_timestamp() in ms. */
+export interface Welcome {
+  now: number;
+  /** Bearer key of this session for the HTTP side; replaces any earlier one. */
+  sessionKey: string;
+  ttlMs: number;
+  renewMs: number;
+  autonomyMs: number;
+  reportMs: number;
+  /** Version of the model that this agent should run, `null` where there is none. */
+  modelVersion: string | null;
+}
+
+export const renewSchema = z.object({
+  grants: z.array(z.object({ shardId, token, revision: z.number().int() })).max(10_000),
+  capacity: z.number().positive(),
+  /** Attempts a second over the last period, and how many cameras were late by more than half their interval. */
+  rate: z.number().nonnegative(),
+  late: z.number().int().nonnegative(),
+  modelVersion: z.string().nullable(),
+  outboxBatches: z.number().int().nonnegative(),
+  draining: z.boolean(),
+});
+export type Renew = z.infer<typeof renewSchema>;
+
+export type GrantState =
+  | { shardId: number; token: number; state: 'held'; revision: number }
+  | { shardId: number; token: number; state: 'taken' | 'revoked' | 'superseded' | 'unknown' };
+
+export interface RenewAnswer {
+  now: number;
+  grants: GrantState[];
+  /** One factor for all intervals of cameras with a priority below `belowPriority`; 1 where capacity is enough. */
+  stretch: Stretch;
+  reportMs: number;
+  modelVersion: string | null;
+  /** Shards wait for this agent: ask for work. */
+  workAvailable: boolean;
+}
+
+export interface Stretch {
+  factor: number;
+  belowPriority: number;
+}
+
+/** What a holder needs to know of a camera. */
+export const assignmentSchema = z.object({
+  cameraId: cameraIdSchema,
+  name: z.string(),
+  source: z.object({
+    transport: z.enum(['snapshot', 'mjpeg', 'file']),
+    url: z.string(),
+    credentials: credentialsSchema.optional(),
+  }),
+  /** What politeness counts by: the host's name without the port. */
+  host: z.string(),
+  intervalMs: z.number().int().positive(),
+  priority: prioritySchema,
+  memory: cameraMemorySchema.nullable(),
+});
+export type Assignment = z.infer<typeof assignmentSchema>;
+
+/** This shard's part of what may be asked of a host. */
+export interface HostBudget {
+  host: string;
+  concurrency: number;
+  minDelayMs: number;
+}
+
+export interface Offer {
+  offerId: string;
+  shardId: number;
+  cameras: number;
+  /** Attempts a second, unstretched. */
+  load: number;
+}
+
+export interface Grant {
+  shardId: number;
+  token: number;
+  revision: number;
+  /** Begin of the grant, ms of the database's clock. */
+  from: number;
+  cameras: Assignment[];
+  hosts: HostBudget[];
+}
+
+/** What changed in a shard since a revision. `add` begins to count when the holder has acknowledged `revision`. */
+export interface ShardDelta {
+  shardId: number;
+  token: number;
+  revision: number;
+  upsert: Assignment[];
+  remove: number[];
+  hosts: HostBudget[];
+}
+
+const shardAndToken = z.object({ shardId, token });
+export const acceptSchema = z.object({ offerId: z.string().max(100), shardId });
+export const syncSchema = shardAndToken.extend({ revision: z.number().int().nonnegative() });
+export const acknowledgeSchema = syncSchema;
+export const releaseSchema = z.object({ shards: z.array(shardAndToken).max(10_000), reason: z.string().max(200) });
+export const modelReportSchema = z.object({
+  version: z.string().max(80),
+  state: z.enum(['fetched', 'proved', 'active', 'refused']),
+  reason: z.string().max(500).optional(),
+});
+export type ModelReport = z.infer<typeof modelReportSchema>;
+
+type Ack<T> = (result: Result<T>) => void;
+type Empty = Record<string, never>;
+
+export interface AgentToCoordinator {
+  'agent:hello': (hello: Hello, ack: Ack<Welcome>) => void;
+  'agent:drain': (request: Empty, ack: Ack<{ successors: boolean }>) => void;
+  'lease:renew': (renew: Renew, ack: Ack<RenewAnswer>) => void;
+  'work:request': (request: Empty, ack: Ack<{ offers: Offer[] }>) => void;
+  'work:accept': (accept: z.infer<typeof acceptSchema>, ack: Ack<Grant>) => void;
+  'work:release': (release: z.infer<typeof releaseSchema>, ack: Ack<Empty>) => void;
+  'shard:sync': (sync: z.infer<typeof syncSchema>, ack: Ack<ShardDelta>) => void;
+  'shard:acknowledge': (acknowledge: z.infer<typeof acknowledgeSchema>, ack: Ack<Empty>) => void;
+  'model:report': (report: ModelReport, ack: Ack<Empty>) => void;
+}
+
+export interface CoordinatorToAgent {
+  'work:available': (hint: Empty) => void;
+  'shard:changed': (hint: { shardId: number; revision: number }) => void;
+  'lease:lost': (hint: { shardId: number; token: number; reason: 'taken' | 'revoked' }) => void;
+  'session:superseded': (hint: { reason: string }) => void;
+  'model:available': (hint: { version: string | null }) => void;
+  /** Somebody looks at these cameras: send their newest pictures as they come, for so many seconds. */
+  'camera:watch': (hint: { cameraIds: number[]; seconds: number }) => void;
+}
