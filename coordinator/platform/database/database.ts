@@ -103,7 +103,7 @@ export class Database extends Queries {
    * Rejects with the signal's reason when `signal` aborts while waiting.
    */
   async withLock<T>(name: string, work: (held: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return holdLock(new pg.Client(this.#settings), name, work, signal);
+    return holdLock(new pg.Client(this.#settings), name, work, { clock: this.#clock, signal });
   }
 
   /** Whether the server answers now. Never rejects. */

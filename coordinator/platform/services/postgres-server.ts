@@ -10,6 +10,7 @@ import { findPostgres } from './binaries.ts';
 import { makeFolder } from './place.ts';
 import { isServerOn, stopProcess } from './processes.ts';
 import type { StopStep } from './processes.ts';
+import { POSTGRES_SOCKET } from './sockets.ts';
 import { serverEnvironment, SupervisedServer } from './supervised-server.ts';
 
 /** Role and database of ours in the embedded server. */
@@ -68,7 +69,7 @@ export async function preparePostgres(context: ServerContext): Promise<Supervise
       folder,
       account,
       isReady: (pid) => isReady(folder, pid),
-      clearStale: () => clearStale(folder, clock),
+      clearStale: () => clearStale(folder, socketFolder, clock),
       ladder: LADDER,
     },
     context,
@@ -155,19 +156,20 @@ async function isReady(folder: string, pid: number): Promise<boolean> {
 }
 
 /**
- * A live server of ours, left by a camfleet that was killed, is stopped and waited for. Any other pid in the file is stale: the
- * number may meanwhile belong to somebody else, and PostgreSQL would refuse to start because of it.
+ * A live server of ours, left by a camfleet that was killed, is stopped and waited for. Any other pid is stale: the number may
+ * meanwhile belong to somebody else, and PostgreSQL would refuse to start because of it. It also locks its socket by pid; the
+ * socket folder is ours alone, so what lies there is a leftover.
  */
-async function clearStale(folder: string, clock: Clock): Promise<void> {
-  const path = join(folder, 'postmaster.pid');
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+async function clearStale(folder: string, socketFolder: string, clock: Clock): Promise<void> {
+  const pidFile = join(folder, 'postmaster.pid');
+  const text = await readFile(pidFile, 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return '';
     throw error;
   });
-  if (text === undefined) return;
   const pid = Math.abs(Number(text.split('\n')[0]));
   if (pid > 0 && (await isServerOn(pid, folder, 'postgres'))) await stopProcess(pid, LADDER, clock);
-  await rm(path, { force: true });
+  const socket = join(socketFolder, POSTGRES_SOCKET);
+  for (const path of [pidFile, socket, `${socket}.lock`]) await rm(path, { force: true });
 }
 
 const exists = (path: string): Promise<boolean> =>
