@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { createLogger } from '../../common/runtime/logger.ts';
@@ -25,6 +25,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const shutdown = new ShutdownStack(logger);
   try {
     const folder = await mkdtemp(join('/tmp', 'camfleet-test-'));
+    // As root the servers run under another account, which must be able to pass.
+    await chmod(folder, 0o711);
     shutdown.defer('test folder', () => rm(folder, { recursive: true, force: true }));
     const services = await startServices({
       dataFolder: join(folder, 'data'),
