@@ -32,7 +32,7 @@ test('data written before kill -9 of every process is there after the second sta
     await database.query(`insert into notes values ('kept')`);
   });
   for (const pid of [host.process.pid, ...host.pids]) process.kill(pid, 'SIGKILL');
-  await eventually(() => areGone(host.pids), { what: 'the servers to die' });
+  await eventually(() => areGone([host.process.pid, ...host.pids]), { what: 'the servers to die' });
 
   const services = await start(dataFolder);
   await withDatabase(services.database, async (database) => {
