@@ -63,7 +63,7 @@ module.exports = {
     home('bull', 'bull', '^(coordinator/platform/jobs|test)/'),
     home('socket-io', 'socket\\.io', '^(coordinator/platform/gateway|test)/'),
     home('socket-io-client', 'socket\\.io-client', '^(agent/link|coordinator/dashboard|scripts|test)/'),
-    home('onnxruntime', 'onnxruntime-node', '^(agent/classify|trainer/engine|scripts|test)/'),
+    home('onnxruntime', 'onnxruntime-node', '^(common/inference|trainer/engine|scripts|test)/'),
     home('fastify', 'fastify', '^(coordinator/platform/http|coordinator/.*routes\\.ts$|test/)'),
   ],
   options: {
