@@ -1,0 +1,98 @@
+import type { FaultName } from './faults.ts';
+import type { FarmSettings } from './options.ts';
+import type { Place } from './places.ts';
+import { PLACES } from './places.ts';
+import type { Random } from './random.ts';
+import { between, pick, seeded, shuffled, wholeBetween } from './random.ts';
+
+/** One simulated camera, as the seed made it. */
+export interface FarmCamera {
+  id: string;
+  index: number;
+  name: string;
+  /** The loopback address that it answers on. */
+  host: string;
+  kind: 'snapshot' | 'mjpeg';
+  /** How the camera list says it is reached: an own web server, or a URL on somebody's web server. */
+  listedAs: 'ip' | 'non_ip';
+  /** Whether it sends ETag and Last-Modified and answers 304. */
+  conditional: boolean;
+  concept: string;
+  place: Place;
+}
+
+/** The cameras of a farm; the same for equal settings. Hosts are filled in order; the big host, if any, takes the last ones. */
+export function populate(settings: FarmSettings): FarmCamera[] {
+  const concepts = conceptsFor(settings);
+  return concepts.map((concept, index) => {
+    const random = seeded(`${settings.seed}/camera/${index}`);
+    const home = pick(random, PLACES);
+    const mjpeg = random() < settings.mjpegShare;
+    const byUrl = random() < settings.nonIpShare;
+    return {
+      id: `cam${String(index + 1).padStart(4, '0')}`,
+      index,
+      name: `${titleOf(concept)} ${wholeBetween(random, 1, 99)}, ${home.city}`,
+      host: addressAt(settings.addressBase, hostIndexOf(index, settings)),
+      kind: mjpeg ? 'mjpeg' : 'snapshot',
+      listedAs: byUrl && !mjpeg ? 'non_ip' : 'ip',
+      conditional: !mjpeg && random() < settings.conditionalShare,
+      concept,
+      place: near(home, random),
+    };
+  });
+}
+
+/** The faults that cameras start with: shares are dealt out by seed, single assignments win. */
+export function startingFaults(cameras: readonly FarmCamera[], settings: FarmSettings): Map<string, FaultName> {
+  const order = shuffled(seeded(`${settings.seed}/faults`), cameras);
+  const faults = new Map<string, FaultName>();
+  let next = 0;
+  for (const [fault, share] of Object.entries(settings.faultShares) as [FaultName, number][]) {
+    for (const camera of order.slice(next, next + Math.round(share * cameras.length))) faults.set(camera.id, fault);
+    next += Math.round(share * cameras.length);
+  }
+  for (const [id, fault] of Object.entries(settings.faultOf)) faults.set(id, fault);
+  return faults;
+}
+
+/** The address that serves control and truth; the cameras' hosts follow it. */
+export function mainAddressOf(settings: FarmSettings): string {
+  return addressAt(settings.addressBase, 0);
+}
+
+/** Long-tailed by quota, not by chance: also a small farm shows the skew and many concepts. */
+function conceptsFor({ cameras, concepts, skew, seed }: FarmSettings): string[] {
+  const weights = concepts.map((_, rank) => (rank + 1) ** -skew);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const chosen: string[] = [];
+  let reached = 0;
+  weights.forEach((weight, rank) => {
+    reached += (weight / total) * cameras;
+    while (chosen.length + 0.5 < reached && chosen.length < cameras) chosen.push(concepts[rank] as string);
+  });
+  while (chosen.length < cameras) chosen.push(concepts[0] as string);
+  return shuffled(seeded(`${seed}/concepts`), chosen);
+}
+
+function hostIndexOf(index: number, { cameras, camerasPerHost, bigHost }: FarmSettings): number {
+  const ordinary = cameras - bigHost;
+  return index < ordinary ? 1 + Math.floor(index / camerasPerHost) : 1 + Math.ceil(ordinary / camerasPerHost);
+}
+
+/** The n-th usable address from `base` on; the last byte never is 0 or 255. */
+function addressAt(base: string, n: number): string {
+  const [, b, c] = base.split('.').map(Number) as [number, number, number, number];
+  const block = b * 256 + c + Math.floor(n / 250);
+  return `127.${block >> 8}.${block & 255}.${1 + (n % 250)}`;
+}
+
+/** Within some 10 km, rounded to about a metre. */
+function near(home: Place, random: Random): Place {
+  const jitter = (degrees: number) => Math.round((degrees + between(random, -0.09, 0.09)) * 1e5) / 1e5;
+  return { ...home, latitude: jitter(home.latitude), longitude: jitter(home.longitude) };
+}
+
+function titleOf(concept: string): string {
+  return concept.charAt(0).toUpperCase() + concept.slice(1);
+}

@@ -1,0 +1,113 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FaultName } from './faults.ts';
+import type { Fleet } from './fleet.ts';
+import type { Picture } from './pictures.ts';
+import type { FarmCamera } from './population.ts';
+import type { RequestLog, RequestRecord } from './request-log.ts';
+
+export interface AnswerContext {
+  fleet: Fleet;
+  log: RequestLog;
+  now: () => number;
+}
+
+/** Answers one snapshot request as the camera does at the moment, and logs what became of the answer. */
+export function answerSnapshot(
+  context: AnswerContext,
+  camera: FarmCamera,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const outcome = context.fleet.look(camera.id);
+  const record = recordFor(context, camera, request, outcome.fault);
+  logWhenDone(context.log, record, response);
+  if (outcome.fault === null) return sendPicture(camera, outcome.picture, request, response, record);
+  const { answer } = outcome;
+  switch (answer.kind) {
+    case 'hang':
+      return;
+    case 'answer':
+      return send(response, record, answer.status, answer.body, { 'Content-Type': answer.type });
+    case 'picture':
+      record.digest = answer.picture.digest;
+      return send(response, record, 200, answer.picture.bytes, { 'Content-Type': answer.picture.type });
+    case 'drop':
+      return dropMidway(response, record, answer.picture);
+  }
+}
+
+export function recordFor(
+  { now }: AnswerContext,
+  camera: FarmCamera,
+  request: IncomingMessage,
+  fault: FaultName | null,
+): RequestRecord {
+  const attempt = request.headers['x-camfleet-attempt'];
+  return {
+    at: now(),
+    camera: camera.id,
+    attempt: typeof attempt === 'string' ? attempt : null,
+    status: 0,
+    bytes: 0,
+    complete: false,
+    kind: fault === null ? 'frame' : 'fault',
+    fault,
+  };
+}
+
+/** Sends all of a body and notes it in the record. */
+export function send(
+  response: ServerResponse,
+  record: RequestRecord,
+  status: number,
+  body: Buffer,
+  headers: Record<string, string>,
+): void {
+  record.status = status;
+  record.bytes = body.length;
+  response.writeHead(status, { ...headers, 'Content-Length': body.length });
+  response.end(body);
+}
+
+/** `finish` comes when the last byte was handed to the system; `close` without it means that the client went away before. */
+export function logWhenDone(log: RequestLog, record: RequestRecord, response: ServerResponse): void {
+  response.once('finish', () => (record.complete = true));
+  response.once('close', () => log.add(record));
+}
+
+function sendPicture(
+  camera: FarmCamera,
+  picture: Picture,
+  request: IncomingMessage,
+  response: ServerResponse,
+  record: RequestRecord,
+): void {
+  record.digest = picture.digest;
+  if (!camera.conditional)
+    return send(response, record, 200, picture.bytes, { 'Content-Type': picture.type, 'Cache-Control': 'no-cache' });
+  const validators = { ETag: etagOf(picture), 'Last-Modified': new Date(picture.since).toUTCString() };
+  if (!isStillFresh(request, picture))
+    return send(response, record, 200, picture.bytes, { 'Content-Type': picture.type, ...validators });
+  record.kind = 'not-modified';
+  record.status = 304;
+  response.writeHead(304, validators);
+  response.end();
+}
+
+const etagOf = (picture: Picture): string => `"${picture.digest.slice(0, 20)}"`;
+
+/** If-None-Match wins over If-Modified-Since, whose seconds are too coarse for scenes that change faster. */
+function isStillFresh({ headers }: IncomingMessage, picture: Picture): boolean {
+  const known = headers['if-none-match'];
+  if (known !== undefined) return known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etagOf(picture));
+  const since = Date.parse(headers['if-modified-since'] ?? '');
+  return since >= Math.floor(picture.since / 1000) * 1000;
+}
+
+/** The record stays incomplete: the response never finishes. */
+function dropMidway(response: ServerResponse, record: RequestRecord, picture: Picture): void {
+  record.status = 200;
+  record.bytes = picture.bytes.length;
+  response.writeHead(200, { 'Content-Type': picture.type, 'Content-Length': picture.bytes.length });
+  response.write(picture.bytes.subarray(0, picture.bytes.length >> 1), () => response.destroy());
+}
