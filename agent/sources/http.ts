@@ -1,0 +1,219 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+import { onAbort } from './abort-groups.ts';
+import { Connections } from './connections.ts';
+import { createConnector } from './egress.ts';
+import type { EgressRule } from './egress.ts';
+import { sourceError } from './errors.ts';
+import { Exchange, header } from './exchange.ts';
+import type { Reply, StreamReader } from './exchange.ts';
+import type { HostLimiter } from './host-limiter.ts';
+import { parseTarget } from './target.ts';
+import type { Target } from './target.ts';
+
+export interface HttpClientOptions {
+  egress: EgressRule;
+  limiter: HostLimiter;
+  clock: Clock;
+  /** Says who we are and how to reach us; the only thing a camera's owner sees of us. */
+  userAgent: string;
+  /** Bytes of a body. A snapshot of 8 MB is far beyond what public cameras send. */
+  maxBytes?: number;
+  /** From the first request (after waiting for the host's turn) to the last byte, redirects included, ms. */
+  deadlineMs?: number;
+  connectTimeoutMs?: number;
+  maxRedirects?: number;
+  /** Unused connections are closed after so long. 4 s stays below the 5 s after which many servers close theirs, ms. */
+  idleMs?: number;
+  maxIdleConnections?: number;
+  allowInvalidCertificates?: boolean;
+}
+
+export interface HttpRequest {
+  target: Target;
+  /** Name, value, name, value, … beside those that every request carries. */
+  headers?: readonly string[];
+  signal?: AbortSignal | undefined;
+}
+
+interface Deadline {
+  /** Monotonic ms. */
+  at: number;
+  ms: number;
+  exchange?: Exchange;
+}
+
+/** While a stream runs its deadline is moved on by whoever watches it, so that a stall ends it. */
+export interface StreamControl {
+  extend(ms: number): void;
+}
+
+// Deadlines are looked at ten times a second: a timer per request costs more than being late by 100 ms does harm.
+const TICK_MS = 100;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** The one way in which this agent speaks HTTP to cameras. One instance per worker thread. */
+export class HttpClient {
+  readonly #options: Required<Omit<HttpClientOptions, 'egress' | 'allowInvalidCertificates'>>;
+  readonly #connections: Connections;
+  readonly #deadlines = new Set<Deadline>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = {
+      maxBytes: 8_000_000,
+      deadlineMs: 10_000,
+      connectTimeoutMs: 5_000,
+      maxRedirects: 3,
+      idleMs: 4_000,
+      maxIdleConnections: 1_000,
+      ...options,
+    };
+    const { connectTimeoutMs, idleMs, maxIdleConnections } = this.#options;
+    const allowInvalidCertificates = options.allowInvalidCertificates ?? false;
+    const connect = createConnector(options.egress, { connectTimeoutMs, allowInvalidCertificates });
+    this.#connections = new Connections({ connect, idleMs, maxIdle: maxIdleConnections });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  get stats(): { idle: number; busy: number; origins: number } {
+    const { idle, busy, origins } = this.#connections;
+    return { idle, busy, origins };
+  }
+
+  /** GET with redirects followed; resolves for every status that is no redirect. Throws the `SOURCE_…` codes of errors.ts. */
+  async get(request: HttpRequest): Promise<Reply> {
+    const deadline: Deadline = { at: Infinity, ms: this.#options.deadlineMs };
+    let target = request.target;
+    for (let hop = 0; ; hop++) {
+      const reply = await this.#turn(target, request, deadline, undefined);
+      if (!REDIRECTS.has(reply.status)) return reply;
+      target = this.#redirect(target, reply.rawHeaders, hop);
+    }
+  }
+
+  /**
+   * GET for an answer that does not end. `reader` gets headers and bytes as they come; resolves when the server ends the
+   * stream. The host's slot is given back when the answer begins: a stream would hold it for hours.
+   */
+  async stream(request: HttpRequest, reader: (control: StreamControl) => StreamReader): Promise<void> {
+    const deadline: Deadline = { at: Infinity, ms: this.#options.deadlineMs };
+    const inner = reader({ extend: (ms) => this.#extend(deadline, ms) });
+    let target = request.target;
+    for (let hop = 0; ; hop++) {
+      const reply = await this.#turn(target, request, deadline, inner);
+      if (!REDIRECTS.has(reply.status)) return;
+      target = this.#redirect(target, reply.rawHeaders, hop);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#connections.close();
+  }
+
+  async #turn(
+    target: Target,
+    request: HttpRequest,
+    deadline: Deadline,
+    reader: StreamReader | undefined,
+  ): Promise<Reply> {
+    const { limiter, clock } = this.#options;
+    if (request.signal?.aborted) throw request.signal.reason;
+    if (!limiter.tryAcquire(target.host)) await limiter.acquire(target.host, request.signal);
+    let held = true;
+    const release = (): void => {
+      if (held) limiter.release(target.host);
+      held = false;
+    };
+    const exchange = new Exchange({
+      host: target.host,
+      maxBytes: this.#options.maxBytes,
+      now: () => clock.now(),
+      stream: reader && untilAnswered(reader, release),
+    });
+    if (deadline.at === Infinity) this.#extend(deadline, deadline.ms);
+    deadline.exchange = exchange;
+    try {
+      return await this.#send(target, request, exchange, deadline);
+    } finally {
+      release();
+    }
+  }
+
+  async #send(target: Target, request: HttpRequest, exchange: Exchange, deadline: Deadline): Promise<Reply> {
+    const client = this.#connections.take(target.origin);
+    const withdraw = request.signal && onAbort(request.signal, (reason) => exchange.fail(reason as Error));
+    this.#deadlines.add(deadline);
+    try {
+      client.dispatch({ path: target.path, method: 'GET', headers: this.#headers(target, request) }, exchange);
+      const reply = await exchange.promise;
+      this.#connections.give(target.origin, client, this.#options.clock.monotonic());
+      return reply;
+    } catch (error) {
+      this.#connections.discard(client);
+      throw error;
+    } finally {
+      this.#deadlines.delete(deadline);
+      withdraw?.();
+    }
+  }
+
+  #headers(target: Target, request: HttpRequest): string[] {
+    const headers = ['user-agent', this.#options.userAgent, 'accept', 'image/*, multipart/x-mixed-replace, */*;q=0.5'];
+    if (target.authorization) headers.push('authorization', target.authorization);
+    if (request.headers) headers.push(...request.headers);
+    return headers;
+  }
+
+  #redirect(from: Target, rawHeaders: readonly Buffer[], hop: number): Target {
+    const { maxRedirects } = this.#options;
+    const location = header(rawHeaders, 'location');
+    const facts = { host: from.host, redirects: hop };
+    if (!location) throw sourceError('SOURCE_PROTOCOL', `${from.host} redirects to nowhere.`, facts);
+    if (hop >= maxRedirects) {
+      throw sourceError(
+        'SOURCE_REDIRECTS',
+        `${from.host} redirects more than ${maxRedirects} times; enter the final URL.`,
+        facts,
+      );
+    }
+    if (
+      !URL.canParse(location, from.origin + from.path) ||
+      !/^https?:$/.test(new URL(location, from.origin + from.path).protocol)
+    )
+      throw sourceError('SOURCE_PROTOCOL', `${from.host} redirects to something that is no http(s) URL.`, facts);
+    const target = parseTarget(location, undefined, from.origin + from.path);
+    // Credentials are the camera's: never told to another origin.
+    if (target.origin === from.origin && from.authorization) target.authorization = from.authorization;
+    return target;
+  }
+
+  #extend(deadline: Deadline, ms: number): void {
+    deadline.at = this.#options.clock.monotonic() + ms;
+    deadline.ms = ms;
+  }
+
+  #tick(): void {
+    const now = this.#options.clock.monotonic();
+    for (const deadline of this.#deadlines) {
+      if (deadline.at <= now) {
+        const ms = deadline.ms;
+        deadline.exchange?.fail(
+          sourceError('SOURCE_TIMEOUT', `No complete answer within ${ms} ms.`, { timeoutMs: ms }),
+        );
+      }
+    }
+    this.#connections.sweep(now);
+  }
+}
+
+function untilAnswered(reader: StreamReader, release: () => void): StreamReader {
+  return {
+    onHeaders(status, rawHeaders) {
+      release();
+      if (!REDIRECTS.has(status)) reader.onHeaders(status, rawHeaders);
+    },
+    onData: (chunk) => reader.onData(chunk),
+  };
+}

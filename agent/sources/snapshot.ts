@@ -1,0 +1,84 @@
+import type { EncodedFrame } from '../../common/domain/frame.ts';
+import { sourceError } from './errors.ts';
+import { header } from './exchange.ts';
+import type { Reply } from './exchange.ts';
+import type { FetchRequest, PolledSource, SourceContext, SourceSpec } from './source.ts';
+import { parseTarget } from './target.ts';
+import type { Target } from './target.ts';
+
+const DEFAULT_INTERVAL_MS = 60_000;
+// A validator is sent back as it came, so it has to be a legal header value; the length keeps a camera's memory small.
+const SENDABLE = /^[\x20-\x7e]{1,128}$/;
+
+/** A camera with a URL that answers with its current picture. */
+export class SnapshotSource implements PolledSource {
+  readonly #context: SourceContext;
+  readonly #target: Target;
+
+  constructor(spec: SourceSpec, context: SourceContext) {
+    this.#context = context;
+    this.#target = parseTarget(spec.url, spec.credentials);
+  }
+
+  /** One attempt. Throws the `SOURCE_…` codes of errors.ts; with `etag` or `lastModified` a 304 comes back as `notModified`. */
+  async fetchOnce(request: FetchRequest): Promise<EncodedFrame> {
+    const reply = await this.#context.http.get({
+      target: this.#target,
+      headers: this.#headers(request),
+      signal: request.signal,
+    });
+    const conditional = request.etag !== undefined || request.lastModified !== undefined;
+    if (reply.status === 304 && conditional) return frameOf(reply, null);
+    checkStatus(reply.status, this.#target.host);
+    return frameOf(reply, reply.body);
+  }
+
+  async *frames(signal: AbortSignal): AsyncGenerator<EncodedFrame> {
+    let last: EncodedFrame | undefined;
+    for (;;) {
+      const frame = await this.fetchOnce({ etag: last?.etag, lastModified: last?.lastModified, signal });
+      last = frame.notModified ? last : frame;
+      yield frame;
+      await this.#context.clock.sleep(this.#context.minIntervalMs ?? DEFAULT_INTERVAL_MS, signal);
+    }
+  }
+
+  #headers(request: FetchRequest): string[] {
+    const headers: string[] = [];
+    if (request.etag !== undefined) headers.push('if-none-match', request.etag);
+    else if (request.lastModified !== undefined) headers.push('if-modified-since', request.lastModified);
+    if (this.#context.attemptHeader && request.attemptId) headers.push('x-camfleet-attempt', request.attemptId);
+    return headers;
+  }
+}
+
+/** Throws for every status that brings no picture. */
+export function checkStatus(status: number, host: string): void {
+  if (status >= 200 && status < 300) return;
+  const facts = { host, httpStatus: status };
+  if (status === 401 || status === 403)
+    throw sourceError('SOURCE_UNAUTHORIZED', `${host} answers ${status}; enter the camera's credentials.`, facts);
+  throw sourceError('SOURCE_HTTP_ERROR', `${host} answers ${status} instead of a picture; check the path.`, facts);
+}
+
+function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
+  const frame: EncodedFrame = {
+    bytes,
+    notModified: bytes === null,
+    fetchedAt: reply.fetchedAt,
+    transferBytes: reply.transferBytes,
+  };
+  const contentType = header(reply.rawHeaders, 'content-type');
+  const etag = header(reply.rawHeaders, 'etag');
+  const lastModified = header(reply.rawHeaders, 'last-modified');
+  if (contentType !== undefined) frame.contentType = contentType;
+  if (etag !== undefined && SENDABLE.test(etag)) frame.etag = etag;
+  if (lastModified !== undefined && SENDABLE.test(lastModified)) {
+    frame.lastModified = lastModified;
+    const at = Date.parse(lastModified);
+    // A camera whose clock is wrong claims the future: that is worth nothing.
+    if (at > 0 && at <= reply.fetchedAt) frame.capturedAt = { at, origin: 'header' };
+  }
+  frame.capturedAt ??= { at: reply.fetchedAt, origin: 'fetch' };
+  return frame;
+}

@@ -1,0 +1,49 @@
+import type { EncodedFrame } from '../../common/domain/frame.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { HttpClient } from './http.ts';
+import type { Credentials } from './target.ts';
+
+export type { Credentials } from './target.ts';
+
+/** Everything that gives pictures. */
+export interface FrameSource {
+  /** Runs once and throws when it cannot go on; restarting it is somebody else's business. */
+  frames(signal: AbortSignal): AsyncIterable<EncodedFrame>;
+}
+
+export interface FetchRequest {
+  /** `session/camera/sequence`; told to the camera only when the option `attemptHeader` is on. */
+  attemptId?: string;
+  /** Of the last picture known: makes the request conditional. */
+  etag?: string | undefined;
+  lastModified?: string | undefined;
+  signal?: AbortSignal;
+}
+
+/** A source that is asked: the scheduler decides when, and one call is one attempt. */
+export interface PolledSource extends FrameSource {
+  fetchOnce(request: FetchRequest): Promise<EncodedFrame>;
+}
+
+export type Transport = 'snapshot' | 'mjpeg' | 'file';
+
+/** How to reach a camera. */
+export interface SourceSpec {
+  transport: Transport;
+  url: string;
+  credentials?: Credentials;
+}
+
+/** What every source of a worker thread shares. */
+export interface SourceContext {
+  http: HttpClient;
+  clock: Clock;
+  /** Send `X-Camfleet-Attempt`: for tests, where a simulated camera is the witness. */
+  attemptHeader?: boolean;
+  /** Time between two pictures that `frames()` hands over, ms; what comes in between is skipped unread. */
+  minIntervalMs?: number;
+  /** A stream that brings no picture for so long is given up, ms. */
+  stallMs?: number;
+  /** Folders that `file:` URLs may point into. */
+  fileRoots?: readonly string[];
+}

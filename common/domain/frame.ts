@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { verdictOrder } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Where the instant at which a picture was taken is known from; `fetch` means: not known, taken to be the arrival. */
+export interface CapturedAt {
+  /** ms since the epoch. */
+  at: number;
+  origin: 'header' | 'exif' | 'stream' | 'fetch';
+}
+
+/** One picture as it came from a camera, still encoded. */
+export interface EncodedFrame {
+  /** `null` when the camera said that nothing changed (304). */
+  bytes: Buffer | null;
+  notModified: boolean;
+  contentType?: string;
+  etag?: string;
+  lastModified?: string;
+  /** When the last byte arrived, ms since the epoch by the injected clock. */
+  fetchedAt: number;
+  capturedAt?: CapturedAt;
+  /** Bytes of the body as transferred; 0 for a 304. */
+  transferBytes: number;
+  /** The number that an MJPEG server gave this part (`X-Part-Serial`). */
+  serial?: number;
+}
+
+/**
+ * What cleaning remembers of a camera between two frames. It travels with the camera from agent to agent inside a grant, so it
+ * is plain JSON below 600 bytes. All instants are ms since the epoch.
+ */
+export const cleanMemorySchema = z.object({
+  /** SHA-256 of the last bytes seen. */
+  digest: z.string().length(64).optional(),
+  /** For the next conditional request; they belong to `digest`. */
+  etag: z.string().max(128).optional(),
+  lastModified: z.string().max(40).optional(),
+  /** Decision about the last bytes seen; a repetition inherits it. */
+  verdict: z.enum(verdictOrder as [Verdict, ...Verdict[]]).optional(),
+  /** Fingerprint of the decoded picture: equal for equal pixels, whatever the bytes around them. */
+  picture: z.string().max(32).optional(),
+  /** Since when the picture has been the same, and when it was last seen. */
+  unchangedSince: z.number().optional(),
+  seenAt: z.number().optional(),
+  /** Repetitions of the picture in a row. */
+  repeats: z.number().int().nonnegative().optional(),
+  /** Changes of the picture seen so far, counted up to a ceiling. */
+  changes: z.number().int().nonnegative().optional(),
+  /** For how long this camera used to keep a picture, ms: rises at once, falls slowly. */
+  keepsMs: z.number().nonnegative().optional(),
+  /** Running mean and variance of ln(bytes), and the frames they rest on (counted up to a ceiling). */
+  sizes: z.object({ mean: z.number(), variance: z.number(), count: z.number().int().nonnegative() }).optional(),
+  /** Size of the last picture, px; the byte statistics start anew when it changes. */
+  width: z.number().int().positive().optional(),
+  height: z.number().int().positive().optional(),
+});
+
+export type CleanMemory = z.infer<typeof cleanMemorySchema>;
