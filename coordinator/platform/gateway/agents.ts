@@ -15,7 +15,7 @@ import type { AgentToCoordinator, CoordinatorToAgent, Handshake } from '../../..
 import { agreeOnProtocol, PROTOCOL, protocolRangeSchema } from '../../../common/protocol/version.ts';
 import { AppError, codeOf, messageOf } from '../../../common/runtime/errors.ts';
 import type { Logger } from '../../../common/runtime/logger.ts';
-import { fail, ok } from '../../../common/runtime/result.ts';
+import { fail } from '../../../common/runtime/result.ts';
 import type { Result } from '../../../common/runtime/result.ts';
 
 /** A connection that has proved who it is. */
@@ -29,9 +29,9 @@ type RequestOf<E extends Event> = Parameters<AgentToCoordinator[E]>[0];
 type AckOf<E extends Event> = Parameters<AgentToCoordinator[E]>[1];
 type AnswerOf<E extends Event> = Parameters<AckOf<E>>[0] extends Result<infer T> ? T : never;
 
-/** What the fleet does about each event; a thrown AppError becomes the refusal that the agent reads. */
+/** What the fleet does about each event; a thrown AppError becomes a refusal, too. */
 export type AgentHandlers = {
-  [E in Event]: (session: AgentSession, request: RequestOf<E>) => Promise<AnswerOf<E>>;
+  [E in Event]: (session: AgentSession, request: RequestOf<E>) => Promise<Result<AnswerOf<E>>>;
 };
 
 export interface AgentDoor {
@@ -74,7 +74,7 @@ export interface AgentGateway {
   ): void;
   notifyAll<E extends keyof CoordinatorToAgent>(event: E, hint: Parameters<CoordinatorToAgent[E]>[0]): void;
   /** Tells one session of an agent, then cuts its connections. */
-  dismiss(session: AgentSession, reason: string): void;
+  dismiss(sessionId: string, reason: string): void;
   /** Agents with a live connection to this coordinator. */
   connected(): ReadonlySet<string>;
 }
@@ -99,19 +99,19 @@ export function serveAgents(io: Server, door: AgentDoor, logger: Logger): AgentG
   });
   namespace.on('connection', (socket) => {
     const { session } = socket.data;
-    void socket.join([agentRoom(session.agentId), sessionRoom(session)]);
+    void socket.join([agentRoom(session.agentId), sessionRoom(session.sessionId)]);
     logger.debug({ ...session }, 'agent connected');
     for (const event of Object.keys(SCHEMAS) as Event[]) listen(socket, event, door.handlers, logger);
     socket.on('disconnect', (reason) => {
       logger.debug({ ...session, reason }, 'agent disconnected');
-      if (!namespace.adapter.rooms.has(sessionRoom(session))) door.left?.(session);
+      if (!namespace.adapter.rooms.has(sessionRoom(session.sessionId))) door.left?.(session);
     });
   });
   return agentGateway(namespace);
 }
 
 const agentRoom = (agentId: string): string => `agent:${agentId}`;
-const sessionRoom = ({ sessionId }: AgentSession): string => `session:${sessionId}`;
+const sessionRoom = (sessionId: string): string => `session:${sessionId}`;
 
 function agentGateway(namespace: AgentNamespace): AgentGateway {
   type AnyArgs = Parameters<CoordinatorToAgent[keyof CoordinatorToAgent]>;
@@ -119,8 +119,8 @@ function agentGateway(namespace: AgentNamespace): AgentGateway {
     notify: (agentId, event, hint) =>
       void namespace.to(agentRoom(agentId)).emit(event, ...([hint] as unknown as AnyArgs as never)),
     notifyAll: (event, hint) => void namespace.emit(event, ...([hint] as unknown as AnyArgs as never)),
-    dismiss: (session, reason) => {
-      const connections = namespace.in(sessionRoom(session));
+    dismiss: (sessionId, reason) => {
+      const connections = namespace.in(sessionRoom(sessionId));
       connections.emit('session:superseded', { reason });
       connections.disconnectSockets(true);
     },
@@ -148,7 +148,7 @@ function listen<E extends Event>(socket: AgentSocket, event: E, handlers: AgentH
   const answer = async (request: unknown): Promise<Result<AnswerOf<E>>> => {
     const parsed = SCHEMAS[event].safeParse(request);
     if (!parsed.success) return fail('REQUEST_INVALID', `${event}: ${z.prettifyError(parsed.error)}`);
-    return ok(await handlers[event](socket.data.session, parsed.data));
+    return handlers[event](socket.data.session, parsed.data);
   };
   const listener = (request: unknown, ack: unknown): void => {
     if (typeof ack !== 'function') return;

@@ -70,7 +70,7 @@ beforeAll(async () => {
   const handlers = new Proxy({} as AgentHandlers, {
     get: (_target, event) => async (session: unknown, request: unknown) => {
       if (event === 'agent:drain') throw new AppError('DRAIN_STATE', 'Not now.');
-      return { event, session, request };
+      return { ok: true, value: { event, session, request } };
     },
   });
   const gateway = createGateway({

@@ -1,0 +1,40 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { RequestRecord } from '../camera-farm/request-log.ts';
+
+/** Ids of what the farm handed out, as the agent's header or the part's serial names them. */
+export interface Evidence {
+  /** Completed answers by id; more than one is a fault of the farm's clients. */
+  complete: Map<string, number>;
+  /** Of those, the ones that ended well before the agents were told to stop: none of them may be missing. */
+  due: Set<string>;
+}
+
+/** What was in flight when the agents were told to stop may be lost. */
+const IN_FLIGHT_MS = 2_000;
+
+export async function readFarmLog(file: string, stoppedAt: number): Promise<Evidence> {
+  const evidence: Evidence = { complete: new Map(), due: new Set() };
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    const record = JSON.parse(line) as RequestRecord;
+    const id = idOf(record);
+    if (id === undefined || !record.complete || record.kind === 'fault') continue;
+    evidence.complete.set(id, (evidence.complete.get(id) ?? 0) + 1);
+    if (record.at < stoppedAt - IN_FLIGHT_MS) evidence.due.add(id);
+  }
+  return evidence;
+}
+
+/** A snapshot by its request's `session/camera/sequence`. The parts of a stream have no attempt of their own. */
+const idOf = ({ attempt, serial }: RequestRecord): string | undefined =>
+  attempt === null || serial !== undefined ? undefined : attempt;
+
+/** `lost`: handed out and not counted. `doubled`: counted twice, or counted without having been handed out. */
+export function compare(evidence: Evidence, counted: readonly string[]): { lost: number; doubled: number } {
+  const seen = new Map<string, number>();
+  for (const id of counted) seen.set(id, (seen.get(id) ?? 0) + 1);
+  let doubled = 0;
+  for (const [id, times] of seen) doubled += Math.max(0, times - (evidence.complete.get(id) ?? 0));
+  const lost = [...evidence.due].filter((id) => !seen.has(id)).length;
+  return { lost, doubled };
+}

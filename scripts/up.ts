@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util';
+import { EXIT, messageOf } from '../common/runtime/errors.ts';
+import type { Machine } from './machine/machine.ts';
+import { startMachine } from './machine/machine.ts';
+import { onStopSignals } from './machine/signals.ts';
+
+const HELP = `Usage: camfleet up [--data DIR] [--agents N] [--port N]
+
+Runs everything on this machine: PostgreSQL, Redis, the coordinator and agents. Ctrl-C stops all of it in order.
+
+  --data DIR    where everything is kept (default: data)
+  --agents N    how many agents (default: 1; an agent uses all cores)
+  --port N      port of API and page (default: 8600)
+
+Example: camfleet up --data /srv/camfleet --agents 2
+`;
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string', default: 'data' },
+    agents: { type: 'string', default: '1' },
+    port: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** Everything on this machine until Ctrl-C. */
+async function up(): Promise<number> {
+  if (values.help) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const agents = Number(values.agents);
+  const port = values.port === undefined ? undefined : Number(values.port);
+  if (!Number.isInteger(agents) || agents < 0 || agents > 64) {
+    say(`--agents must be a whole number from 0 to 64, not "${values.agents}".`);
+    return EXIT.usage;
+  }
+  let machine: Machine | undefined;
+  const stopped = new AbortController();
+  const signal = onStopSignals(
+    () => {
+      say('Stopping agents, coordinator, Redis and PostgreSQL …');
+      stopped.abort();
+    },
+    (times) => machine?.hurry(times),
+  );
+  say('Starting PostgreSQL, Redis, the coordinator and the agents …');
+  machine = await startMachine({ dataFolder: values.data, agents, port, say, signal });
+  process.stdout.write(`camfleet runs. Open ${machine.link}\n`);
+  if (!signal.aborted)
+    await new Promise((resolve) => stopped.signal.addEventListener('abort', resolve, { once: true }));
+  await machine.stop();
+  say('Stopped.');
+  return EXIT.done;
+}
+
+process.exitCode = await up().catch((error: unknown) => {
+  say(messageOf(error));
+  return EXIT.failed;
+});
+// Handlers of signals keep nothing alive, but an open channel to a child might.
+process.exit();
