@@ -66,12 +66,18 @@ export function send(
   record.status = status;
   record.bytes = body.length;
   response.writeHead(status, { ...headers, 'Content-Length': body.length });
-  response.end(body);
+  if (body.length > 0) response.write(body, (error) => (record.complete = error == null));
+  response.end();
 }
 
-/** `finish` comes when the last byte was handed to the system; `close` without it means that the client went away before. */
+/**
+ * Logs the answer when it has ended. Node emits `finish` also for a body that a vanished client cut short, so bodies are
+ * judged by the outcome of their write (see `send`), and only bare heads by `finish`.
+ */
 export function logWhenDone(log: RequestLog, record: RequestRecord, response: ServerResponse): void {
-  response.once('finish', () => (record.complete = true));
+  response.once('finish', () => {
+    if (record.bytes === 0) record.complete = response.socket?.destroyed === false;
+  });
   response.once('close', () => log.add(record));
 }
 

@@ -48,7 +48,7 @@ interface Sky {
 const SKIES: Record<Phase, Sky> = {
   day: { top: [84, 146, 214], low: [194, 217, 236], ambient: [1, 1, 1] },
   dusk: { top: [64, 74, 128], low: [244, 166, 116], ambient: [0.72, 0.58, 0.58] },
-  night: { top: [12, 17, 40], low: [42, 48, 80], ambient: [0.27, 0.29, 0.42] },
+  night: { top: [12, 17, 40], low: [42, 48, 80], ambient: [0.34, 0.36, 0.48] },
 };
 
 /** How daylight, lamps, haze and wet or white ground change the colours that a scene is painted with. */
@@ -74,17 +74,15 @@ export class Light {
       [236, 232, 228],
       weather === 'snow' ? 0.4 : 0,
     );
-    const lit = (colour: Rgb): Rgb =>
-      [0, 1, 2].map((c) => (colour[c] as number) * (sky.ambient[c] as number)) as unknown as Rgb;
+    const lit = (colour: Rgb): Rgb => times(colour, sky.ambient);
     this.phase = phaseOf(sun);
     this.weather = weather;
     this.sun = sun;
     this.skyTop = mix(sky.top, lit(scaled(cover, 0.86)), overcast);
     this.skyLow = mix(sky.low, lit(cover), overcast);
     this.lamps = Math.max(0, Math.min(1, (0.3 - sun) * 2.5));
-    this.#ambient = mix(scaled(sky.ambient, 1 - overcast * 0.14), [1, 1, 1], 0).map(
-      (value, c) => value * (1 + warmth * [0.05, 0, -0.07][c]!),
-    ) as unknown as Rgb;
+    const balance: Rgb = [1 + warmth * 0.05, 1, 1 - warmth * 0.07];
+    this.#ambient = times(scaled(sky.ambient, 1 - overcast * 0.14), balance);
     this.#haze = mix(this.skyLow, this.skyTop, 0.15);
     this.#density = DENSITY[weather];
     this.#greyness = overcast * 0.28;
@@ -129,4 +127,8 @@ function skyAt(sun: number): Sky {
     low: mix(from.low, to.low, share),
     ambient: mix(from.ambient, to.ambient, share),
   };
+}
+
+function times(a: Rgb, b: Rgb): Rgb {
+  return [a[0] * b[0], a[1] * b[1], a[2] * b[2]];
 }

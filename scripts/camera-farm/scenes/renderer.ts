@@ -97,12 +97,18 @@ export class SceneRenderer {
     return canvas.data;
   }
 
-  /** The camera's clock, as cameras write it into the picture. */
-  #caption(camera: FarmCamera, atMs: number): void {
-    const pixel = Math.max(1, Math.floor(this.#settings.height / 140));
-    const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ');
-    const text = `${camera.name}  ${time} UTC`;
-    letter(this.#canvas, text, 4 * pixel + 1, 3 * pixel + 1, pixel, [10, 12, 16]);
-    letter(this.#canvas, text, 4 * pixel, 3 * pixel, pixel, [240, 242, 244]);
+  /** Name above, clock below, as cameras write them into the picture. */
+  #caption({ name }: FarmCamera, atMs: number): void {
+    const { height } = this.#settings;
+    const pixel = Math.max(1, Math.floor(height / 140));
+    const time = `${new Date(atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+    for (const [text, top] of [
+      [name, 3 * pixel],
+      [time, height - 8 * pixel],
+    ] as const) {
+      // prettier-ignore
+      letter(this.#canvas, text, 4 * pixel + 1, top + 1, pixel, [10, 12, 16]);
+      letter(this.#canvas, text, 4 * pixel, top, pixel, [240, 242, 244]);
+    }
   }
 }

@@ -29,6 +29,9 @@ export interface Box {
   top?: Rgb;
 }
 
+// Beyond this the ground keeps its look, or it would pale to a white line along the horizon.
+const FAR = 420;
+
 /** Paints things that stand on a plane, as a camera sees them. Paint far things first. */
 export class World {
   readonly canvas: Canvas;
@@ -131,7 +134,7 @@ export class World {
       if (y !== row) {
         row = y;
         z = this.distanceAt(y);
-        shade = road ? light.road(colour, z) : light.ground(colour, z);
+        shade = road ? light.road(colour, Math.min(z, FAR)) : light.ground(colour, Math.min(z, FAR));
       }
       const fade = grain / (1 + z / (size * 30));
       const factor = 1 - fade / 2 + fade * cloudNoise(this.lateralAt(x, z) / size + 40, z / size);
