@@ -10,7 +10,7 @@ create table jobs (
   attempts integer not null default 0,
   error text,
   result jsonb,
-  -- Not before this moment: back-off after a failed attempt.
+  -- Not before this moment: set anew each time it is queued, so it also tells one turn in the queue from the next.
   run_after timestamptz not null default clock_timestamp(),
   -- Which process runs it; together with attempts it fences a runner that was given up for dead.
   runner text,
