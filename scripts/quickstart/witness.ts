@@ -20,21 +20,28 @@ export async function readFarmLog(file: string, stoppedAt: number): Promise<Evid
     const id = idOf(record);
     if (id === undefined || !record.complete || record.kind === 'fault') continue;
     evidence.complete.set(id, (evidence.complete.get(id) ?? 0) + 1);
-    if (record.at < stoppedAt - IN_FLIGHT_MS) evidence.due.add(id);
+    // Of a stream an agent takes a part now and then; the others are no loss.
+    if (record.serial === undefined && record.at < stoppedAt - IN_FLIGHT_MS) evidence.due.add(id);
   }
   return evidence;
 }
 
-/** A snapshot by its request's `session/camera/sequence`. The parts of a stream have no attempt of their own. */
-const idOf = ({ attempt, serial }: RequestRecord): string | undefined =>
-  attempt === null || serial !== undefined ? undefined : attempt;
+/** A snapshot by its request's `session/camera/sequence`, a part of a stream by `session/camera/s<serial>`. */
+const idOf = ({ attempt, serial }: RequestRecord): string | undefined => {
+  if (attempt === null || serial === undefined) return attempt ?? undefined;
+  return `${attempt.slice(0, attempt.lastIndexOf('/'))}/s${serial}`;
+};
 
 /** `lost`: handed out and not counted. `doubled`: counted twice, or counted without having been handed out. */
 export function compare(evidence: Evidence, counted: readonly string[]): { lost: number; doubled: number } {
+  // What sessions of earlier runs counted stands in an earlier log.
+  const sessions = new Set([...evidence.complete.keys()].map(sessionOf));
   const seen = new Map<string, number>();
-  for (const id of counted) seen.set(id, (seen.get(id) ?? 0) + 1);
+  for (const id of counted) if (sessions.has(sessionOf(id))) seen.set(id, (seen.get(id) ?? 0) + 1);
   let doubled = 0;
   for (const [id, times] of seen) doubled += Math.max(0, times - (evidence.complete.get(id) ?? 0));
   const lost = [...evidence.due].filter((id) => !seen.has(id)).length;
   return { lost, doubled };
 }
+
+const sessionOf = (id: string): string => id.slice(0, id.indexOf('/'));

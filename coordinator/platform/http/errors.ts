@@ -26,7 +26,7 @@ const ENDINGS: readonly [RegExp, number][] = [
   [/_UNAVAILABLE$/, 503],
 ];
 
-/** HTTP status of an error's code; 500 where nobody foresaw it. */
+/** HTTP status of an error's code; 500 where nobody foresaw it. An error whose `details.status` names one needs no line here. */
 export function statusOf(code: string): number {
   return STATUS[code] ?? ENDINGS.find(([ending]) => ending.test(code))?.[1] ?? 500;
 }
@@ -58,8 +58,9 @@ function describe(error: FastifyError): { status: number; body: ErrorBody } {
   const code = codeOf(error) ?? 'INTERNAL';
   if (isResponseSerializationError(error)) return internal();
   if (error instanceof AppError) {
-    const status = statusOf(code);
-    const details = Object.keys(error.details).length > 0 ? { details: error.details } : {};
+    const { status: named, ...rest } = error.details;
+    const status = typeof named === 'number' ? named : statusOf(code);
+    const details = Object.keys(rest).length > 0 ? { details: rest } : {};
     return status === 500 ? internal(code) : { status, body: { code, message: error.message, ...details } };
   }
   const status = error.statusCode ?? 500;

@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FleetStatus } from '../../common/protocol/status.ts';
+import { AppError } from '../../common/runtime/errors.ts';
+import { ShutdownStack } from '../../common/runtime/service.ts';
+import type { Api } from '../machine/api.ts';
+import { Child } from '../machine/child.ts';
+import type { Machine } from '../machine/machine.ts';
+import { startMachine } from '../machine/machine.ts';
+import { onStopSignals } from '../machine/signals.ts';
+import type { QuickstartOptions } from './options.ts';
+import { followStatus, waitUntilAttempted } from './progress.ts';
+import { summarize } from './summary.ts';
+
+type Say = (text: string) => void;
+
+const FARM_CAMERAS = 40;
+/** Short, because somebody is watching; real cameras are asked once a minute. */
+const FARM_INTERVAL_SECONDS = 3;
+
+/** Runs the whole of camfleet on this machine until Ctrl-C, or with `once` until every camera was tried. */
+export async function quickstart(options: QuickstartOptions, say: Say): Promise<void> {
+  const startedAt = performance.now();
+  const dataFolder = resolve(options.data);
+  const shutdown = new ShutdownStack();
+  let machine: Machine | undefined;
+  const signal = onStopSignals(
+    () => say('Stopping agents, coordinator, Redis and PostgreSQL …'),
+    (times) => machine?.hurry(times),
+  );
+  try {
+    const farm = options.cameras === undefined ? await startFarm(dataFolder, shutdown, say) : undefined;
+    say('Starting PostgreSQL, Redis, the coordinator and the agents …');
+    machine = await startMachine({
+      dataFolder,
+      agents: options.agents,
+      port: options.port,
+      say,
+      signal,
+      coordinatorEnv: farm ? { CAMFLEET_INTAKE_WITNESS: 'true' } : {},
+      // Cameras on this machine are allowed for our own farm only.
+      agentEnv: farm
+        ? { CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8', CAMFLEET_AGENT_CAPTURE_ATTEMPT_HEADER: 'true' }
+        : {},
+    });
+    const running = machine;
+    shutdown.defer('machine', () => running.stop());
+    await prepare(running.api, options, farm ? join(farm, 'cameras.csv') : (options.cameras ?? ''), say);
+    say(`Open ${running.link}`);
+    if (options.once) await runOnce(running, { options, farm, startedAt, signal, say });
+    else await followStatus(running.api, say, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await shutdown.stop();
+  }
+  say('Stopped.');
+}
+
+/** Returns the farm's folder. */
+async function startFarm(dataFolder: string, shutdown: ShutdownStack, say: Say): Promise<string> {
+  say(`Starting ${FARM_CAMERAS} simulated cameras …`);
+  const folder = join(dataFolder, 'farm');
+  const child = new Child({
+    name: 'camera farm',
+    program: 'scripts/machine/farm-process.js',
+    args: [folder, String(FARM_CAMERAS), String(FARM_INTERVAL_SECONDS)],
+    logFile: join(dataFolder, 'logs', 'farm.log'),
+    say,
+  });
+  shutdown.defer('camera farm', () => child.stop(5_000));
+  await child.start();
+  return folder;
+}
+
+interface ImportReport {
+  added: number;
+  changed: number;
+  unchanged: number;
+  rejected: { line: number; reason: string }[] | number;
+}
+
+/** Cameras, and the model where one is given. */
+async function prepare(api: Api, options: QuickstartOptions, cameras: string, say: Say): Promise<void> {
+  const report = await api.upload<ImportReport>('/cameras/import', await readFile(cameras));
+  const rejected = typeof report.rejected === 'number' ? report.rejected : report.rejected.length;
+  say(
+    `Cameras: ${report.added} added, ${report.changed} changed, ${report.unchanged} unchanged, ${rejected} rejected.`,
+  );
+  for (const { line, reason } of Array.isArray(report.rejected) ? report.rejected.slice(0, 10) : []) {
+    say(`  line ${line}: ${reason}`);
+  }
+  if (!options.model) return;
+  say('Importing the model …');
+  const [network, labels] = await Promise.all([readFile(options.model.network), readFile(options.model.labels)]);
+  const onnx = await api.upload<{ upload: string }>('/uploads', network);
+  const { version } = await api.post<{ version: string }>('/models', {
+    name: 'quickstart',
+    onnxUpload: onnx.upload,
+    labels: labels
+      .toString('utf8')
+      .split(/\r?\n/)
+      .filter((label) => label.trim() !== ''),
+  });
+  await api.post(`/models/${version}/promote`, {});
+  say(`Model ${version.slice(0, 12)} is in force.`);
+}
+
+interface OnceParts {
+  options: QuickstartOptions;
+  farm: string | undefined;
+  startedAt: number;
+  signal: AbortSignal;
+  say: Say;
+}
+
+async function runOnce(machine: Machine, { options, farm, startedAt, signal, say }: OnceParts): Promise<void> {
+  await waitUntilAttempted(machine.api, { say, signal, needsModel: options.model !== undefined });
+  const stoppedAt = Date.now();
+  // Agents that drain hand in everything they have: after that the numbers are final.
+  await machine.stopAgents();
+  const status = await machine.api.get<FleetStatus>('/status');
+  if (status.cameras.capturable === 0) {
+    throw new AppError(
+      'NO_CAMERAS',
+      'No camera could be captured: none of the file has an address that agents can fetch.',
+    );
+  }
+  const summary = await summarize(machine.api, status, { agents: options.agents, farm, stoppedAt, startedAt });
+  // A pipe may be slow: the line must be out before we end.
+  const text = options.json ? JSON.stringify(summary) : inWords(summary);
+  await new Promise<void>((done) => process.stdout.write(`${text}\n`, () => done()));
+  await sleep(0);
+}
+
+function inWords(summary: Awaited<ReturnType<typeof summarize>>): string {
+  const verdicts = Object.entries(summary.verdicts).map(([verdict, count]) => `${verdict} ${count}`);
+  return [
+    `${summary.cameras} cameras, ${summary.agents} agents, ${summary.frames} frames in ${summary.spans} spans (${summary.seconds} s)`,
+    `verdicts: ${verdicts.join(', ')}`,
+    `classified ${summary.classified}, skipped by the gate ${summary.gated}`,
+    summary.model ? `model ${summary.model.version}` : 'no model: frames were captured and cleaned only',
+    ...(summary.lost === null ? [] : [`lost ${summary.lost}, doubled ${summary.doubled ?? 0}`]),
+  ].join('\n');
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import type { FleetStatus } from '../../common/protocol/status.ts';
+import type { Api } from '../machine/api.ts';
+import { compare, readFarmLog } from './witness.ts';
+
+/** The object that other programs read; see README, "What scripts may rely on". */
+export interface Summary {
+  cameras: number;
+  agents: number;
+  frames: number;
+  verdicts: Record<string, number>;
+  spans: number;
+  classified: number;
+  gated: number;
+  /** Handed out by the farm and not counted, counted twice; `null` where the farm is not the witness. */
+  lost: number | null;
+  doubled: number | null;
+  model: { version: string; macroF1: number | null; accuracy: number | null } | null;
+  seconds: number;
+}
+
+export interface SummaryParts {
+  agents: number;
+  /** The farm's folder. */
+  farm: string | undefined;
+  stoppedAt: number;
+  startedAt: number;
+}
+
+export async function summarize(api: Api, status: FleetStatus, parts: SummaryParts): Promise<Summary> {
+  const { totals, cameras } = status;
+  const witness = parts.farm === undefined ? undefined : await askWitness(api, parts.farm, parts.stoppedAt);
+  return {
+    cameras: cameras.capturable,
+    agents: parts.agents,
+    frames: totals.frames,
+    verdicts: totals.verdicts,
+    spans: totals.spans,
+    classified: totals.classified,
+    gated: totals.gated,
+    lost: witness?.lost ?? null,
+    doubled: witness?.doubled ?? null,
+    model: await modelInForce(api, status),
+    seconds: Math.round((performance.now() - parts.startedAt) / 100) / 10,
+  };
+}
+
+async function askWitness(api: Api, farm: string, stoppedAt: number): Promise<{ lost: number; doubled: number }> {
+  const evidence = await readFarmLog(join(farm, 'requests.jsonl'), stoppedAt);
+  const { ids } = await api.get<{ ids: string[] }>('/counted-attempts');
+  return compare(evidence, ids);
+}
+
+async function modelInForce(api: Api, { model }: FleetStatus): Promise<Summary['model']> {
+  if (model === null) return null;
+  const { metrics } = await api.get<{ metrics: Record<string, number> }>(`/models/${model.version}`);
+  return { version: model.version, macroF1: metrics['macroF1'] ?? null, accuracy: metrics['accuracy'] ?? null };
+}
