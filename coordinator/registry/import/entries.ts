@@ -1,0 +1,57 @@
+import { AppError } from '../../../common/runtime/errors.ts';
+import { csvEntries } from './csv.ts';
+import { jsonEntries, jsonLinesEntries } from './json.ts';
+import { asUtf8 } from './lines.ts';
+
+/** One row of a file, or why it is none. */
+export type Entry = { line: number; value: Record<string, unknown>; problem?: undefined } | { line: number; problem: string };
+
+/** Each reader yields groups of entries and never holds more than a chunk and one entry. A new format is a line here. */
+const READERS = {
+  csv: csvEntries,
+  json: jsonEntries,
+  geojson: jsonEntries,
+  jsonl: jsonLinesEntries,
+} as const satisfies Record<string, (bytes: AsyncIterable<Uint8Array>) => AsyncGenerator<Entry[]>>;
+
+export type ImportFormat = keyof typeof READERS;
+export const importFormats = Object.keys(READERS) as [ImportFormat, ...ImportFormat[]];
+
+const BY_TYPE: Readonly<Record<string, ImportFormat>> = {
+  'text/csv': 'csv',
+  'application/json': 'json',
+  'application/geo+json': 'geojson',
+  'application/x-ndjson': 'jsonl',
+  'application/jsonl': 'jsonl',
+  'application/geo+json-seq': 'jsonl',
+};
+
+/** `undefined` where the type says nothing. */
+export const formatOfType = (contentType = ''): ImportFormat | undefined =>
+  BY_TYPE[contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''];
+
+/** Entries of a file; without a format, its beginning decides. */
+export async function* entriesOf(bytes: AsyncIterable<Uint8Array>, format?: ImportFormat): AsyncGenerator<Entry[]> {
+  const source = asUtf8(bytes)[Symbol.asyncIterator]();
+  const first = await source.next();
+  if (first.done) throw new AppError('IMPORT_EMPTY', 'The file is empty.');
+  const all = (async function* () {
+    yield first.value;
+    yield* source;
+  })();
+  yield* READERS[format ?? guess(Buffer.from(first.value).toString('utf8'))](all);
+}
+
+function guess(beginning: string): ImportFormat {
+  const text = beginning.replace(/^[\s\u001e]+/, '');
+  if (text.startsWith('[')) return 'json';
+  if (!text.startsWith('{')) return 'csv';
+  const line = text.split('\n', 1)[0] ?? '';
+  // A whole object on the first line that is no collection: one object a line.
+  try {
+    const object = JSON.parse(line) as Record<string, unknown>;
+    return Object.values(object).some((value) => Array.isArray(value) && typeof value[0] === 'object') ? 'json' : 'jsonl';
+  } catch {
+    return 'json';
+  }
+}
