@@ -19,7 +19,7 @@ export interface FleetStatus {
 export interface CameraNumbers {
   total: number;
   byLifecycle: Record<string, number>;
-  /** Active ones that agents can fetch, and how many of them were tried at least once. */
+  /** Active ones that agents can fetch, and how many of them were tried (ever, or since the instant asked for). */
   capturable: number;
   attempted: number;
   /** By the verdict of the newest attempt. */
@@ -42,7 +42,7 @@ export interface AgentNumbers {
   lastSeenAt: number | null;
 }
 
-/** Over everything that is kept. */
+/** Of spans that began in the last 24 hours, or since the instant that was asked for. */
 export interface Totals {
   attempts: number;
   frames: number;

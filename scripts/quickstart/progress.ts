@@ -9,6 +9,8 @@ const ASK_EVERY_MS = 1_000;
 const SAY_EVERY_MS = 10_000;
 
 interface OnceOptions {
+  /** ms; what was seen before does not count. */
+  startedAt: number;
   say(text: string): void;
   signal: AbortSignal;
   /** Also wait until something was classified. */
@@ -16,11 +18,11 @@ interface OnceOptions {
 }
 
 /** Until every camera was tried at least once, or the time is up: the numbers then tell how far it came. */
-export async function waitUntilAttempted(api: Api, { say, signal, needsModel }: OnceOptions): Promise<void> {
+export async function waitUntilAttempted(api: Api, { startedAt, say, signal, needsModel }: OnceOptions): Promise<void> {
   const deadline = performance.now() + ONCE_WITHIN_MS;
   for (let said = ''; performance.now() < deadline;) {
     signal.throwIfAborted();
-    const { cameras, totals } = await api.get<FleetStatus>('/status');
+    const { cameras, totals } = await api.get<FleetStatus>(`/status?since=${startedAt}`);
     const line = `${cameras.attempted} of ${cameras.capturable} cameras tried`;
     if (line !== said) say(line);
     said = line;

@@ -21,7 +21,7 @@ const FARM_INTERVAL_SECONDS = 3;
 
 /** Runs the whole of camfleet on this machine until Ctrl-C, or with `once` until every camera was tried. */
 export async function quickstart(options: QuickstartOptions, say: Say): Promise<void> {
-  const startedAt = performance.now();
+  const startedAt = Date.now();
   const dataFolder = resolve(options.data);
   const shutdown = new ShutdownStack();
   let machine: Machine | undefined;
@@ -116,11 +116,11 @@ interface OnceParts {
 }
 
 async function runOnce(machine: Machine, { options, farm, startedAt, signal, say }: OnceParts): Promise<void> {
-  await waitUntilAttempted(machine.api, { say, signal, needsModel: options.model !== undefined });
+  await waitUntilAttempted(machine.api, { startedAt, say, signal, needsModel: options.model !== undefined });
   const stoppedAt = Date.now();
   // Agents that drain hand in everything they have: after that the numbers are final.
   await machine.stopAgents();
-  const status = await machine.api.get<FleetStatus>('/status');
+  const status = await machine.api.get<FleetStatus>(`/status?since=${startedAt}`);
   if (status.cameras.capturable === 0) {
     throw new AppError(
       'NO_CAMERAS',

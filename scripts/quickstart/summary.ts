@@ -41,7 +41,7 @@ export async function summarize(api: Api, status: FleetStatus, parts: SummaryPar
     lost: witness?.lost ?? null,
     doubled: witness?.doubled ?? null,
     model: await modelInForce(api, status),
-    seconds: Math.round((performance.now() - parts.startedAt) / 100) / 10,
+    seconds: Math.round((Date.now() - parts.startedAt) / 100) / 10,
   };
 }
 

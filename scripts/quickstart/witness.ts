@@ -18,10 +18,11 @@ export async function readFarmLog(file: string, stoppedAt: number): Promise<Evid
   for await (const line of createInterface({ input: createReadStream(file) })) {
     const record = JSON.parse(line) as RequestRecord;
     const id = idOf(record);
-    if (id === undefined || !record.complete || record.kind === 'fault') continue;
+    if (id === undefined || !record.complete) continue;
     evidence.complete.set(id, (evidence.complete.get(id) ?? 0) + 1);
-    // Of a stream an agent takes a part now and then; the others are no loss.
-    if (record.serial === undefined && record.at < stoppedAt - IN_FLIGHT_MS) evidence.due.add(id);
+    // Of a stream an agent takes a part now and then, and what a faulty camera answers need not be a frame.
+    const isFrame = record.serial === undefined && record.kind !== 'fault';
+    if (isFrame && record.at < stoppedAt - IN_FLIGHT_MS) evidence.due.add(id);
   }
   return evidence;
 }
