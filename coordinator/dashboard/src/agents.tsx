@@ -1,7 +1,10 @@
-import type { AgentStatus, FleetStatus } from '../../../common/protocol/page-data.ts';
+import { useEffect, useState } from 'react';
+import type { ProbeItem } from '../../../common/protocol/agent-link.ts';
+import { getJson } from './access.ts';
+import type { AgentNumbers, FleetStatus } from '../../../common/protocol/status.ts';
 import { age, count } from './words.ts';
 
-const TONE: Record<AgentStatus['state'], string> = {
+const TONE: Record<AgentNumbers['state'], string> = {
   online: 'good',
   draining: 'odd',
   cordoned: 'odd',
@@ -19,17 +22,17 @@ export function Agents({ status }: { status: FleetStatus }) {
         </p>
       )}
       {status.agents.map((agent) => (
-        <Agent key={agent.id} agent={agent} now={status.now} />
+        <Agent key={agent.id} agent={agent} now={Date.now()} />
       ))}
     </section>
   );
 }
 
-function Agent({ agent, now }: { agent: AgentStatus; now: number }) {
+function Agent({ agent, now }: { agent: AgentNumbers; now: number }) {
+  const [open, setOpen] = useState(false);
   const load = agent.capacity > 0 ? Math.min(1, agent.rate / agent.capacity) : 0;
-  const ill = agent.probe.filter(({ ok }) => !ok);
   return (
-    <details className="agent">
+    <details className="agent" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <i className={`dot tone-${TONE[agent.state]}`} />
         <b>{agent.name}</b>
@@ -49,22 +52,33 @@ function Agent({ agent, now }: { agent: AgentStatus; now: number }) {
         <dt>late cameras</dt>
         <dd>{count(agent.late)}</dd>
         <dt>last heard of</dt>
-        <dd>{age(agent.lastSeenAt, now)} ago</dd>
+        <dd>{agent.lastSeenAt === null ? 'never' : `${age(agent.lastSeenAt, now)} ago`}</dd>
         <dt>batches waiting</dt>
         <dd>{count(agent.outboxBatches)}</dd>
         <dt>model</dt>
         <dd>{agent.modelVersion?.slice(0, 8) ?? 'none'}</dd>
-        <dt>version</dt>
-        <dd>{agent.version}</dd>
       </dl>
-      <ul className="probe">
-        {agent.probe.map((item) => (
-          <li key={item.name}>
-            {item.ok ? '✓' : '✗'} {item.name}: {item.found} {item.mend && <em>{item.mend}</em>}
-          </li>
-        ))}
-      </ul>
-      {ill.length === 0 && agent.probe.length > 0 && <p className="hint">All checks passed.</p>}
+      {open && <Probe id={agent.id} />}
     </details>
+  );
+}
+
+/** What the agent found about its machine when it started. */
+function Probe({ id }: { id: string }) {
+  const [items, setItems] = useState<ProbeItem[]>([]);
+  useEffect(() => {
+    getJson<{ probe?: ProbeItem[] }>(`/api/v1/agents/${id}`).then(
+      ({ probe }) => setItems(probe ?? []),
+      () => setItems([]),
+    );
+  }, [id]);
+  return (
+    <ul className="probe">
+      {items.map((item) => (
+        <li key={item.name}>
+          {item.ok ? '✓' : '✗'} {item.name}: {item.found} {item.mend && <em>{item.mend}</em>}
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -27,7 +27,7 @@ function Fleet({ live, onToken }: { live: Live; onToken: (token: string) => void
   if (connection === 'refused') return <AskToken onToken={onToken} problem={refusal} />;
   return (
     <div className="page">
-      <Header connection={connection} version={status?.version ?? ''} />
+      <Header connection={connection} />
       <main>
         {status ? (
           <>
@@ -58,12 +58,11 @@ const CONNECTION_WORDS: Record<Connection, string> = {
   refused: 'refused',
 };
 
-function Header({ connection, version }: { connection: Connection; version: string }) {
+function Header({ connection }: { connection: Connection }) {
   return (
     <header>
       <img src="/icon.svg" alt="" width="28" height="28" />
       <h1>camfleet</h1>
-      <span className="version">{version}</span>
       <span className={`connection ${connection}`} role="status">
         {CONNECTION_WORDS[connection]}
       </span>

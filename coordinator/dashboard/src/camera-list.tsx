@@ -1,7 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, useState } from 'react';
 import { verdictOrder } from '../../../common/domain/verdict.ts';
-import type { FleetStatus } from '../../../common/protocol/page-data.ts';
+import type { FleetStatus } from '../../../common/protocol/status.ts';
 import { ApiError, getJson } from './access.ts';
 import { useTick } from './live.ts';
 import type { Live } from './live.ts';
@@ -100,7 +100,7 @@ interface ListProps {
 export function CameraList({ live, status, chosen, onChoose }: ListProps) {
   const [filter, setFilter] = useState(NO_FILTER);
   // New cameras show when the number of cameras changes, not by asking again and again.
-  const { cameras, hasMore, more, problem } = useCameras(filter, status.cameras.active + status.cameras.paused);
+  const { cameras, hasMore, more, problem } = useCameras(filter, status.cameras.total);
   const scroller = useRef<HTMLDivElement>(null);
   useTick(live);
   const virtualizer = useVirtualizer({
@@ -143,7 +143,7 @@ export function CameraList({ live, status, chosen, onChoose }: ListProps) {
       </div>
       <p className="hint">
         {count(cameras.length)}
-        {hasMore ? '+' : ''} of {count(status.cameras.active + status.cameras.paused)} cameras
+        {hasMore ? '+' : ''} of {count(status.cameras.total)} cameras
       </p>
     </section>
   );

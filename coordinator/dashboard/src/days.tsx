@@ -1,15 +1,15 @@
-import type { FleetStatus } from '../../../common/protocol/page-data.ts';
+import type { FleetStatus } from '../../../common/protocol/status.ts';
 import { bytes } from './words.ts';
 
 const SERIES = [
   ['fetched', 'from cameras'],
-  ['received', 'from agents'],
+  ['sent', 'reported by agents'],
   ['stored', 'kept'],
 ] as const;
 
 /** Bytes a day: fetched by agents from cameras, received by the coordinator, stored as pictures. */
 export function Days({ status }: { status: FleetStatus }) {
-  const days = status.days.slice(-7);
+  const days = status.bytes.slice(0, 7).reverse();
   const most = Math.max(1, ...days.flatMap((day) => SERIES.map(([key]) => day[key])));
   return (
     <section className="card days">

@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'react';
 import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
-import type { CameraRow, FleetStatus } from '../../../common/protocol/page-data.ts';
+import type { CameraRow } from '../../../common/protocol/page-data.ts';
+import type { FleetStatus } from '../../../common/protocol/status.ts';
 import type { CoordinatorToPage, PageToCoordinator } from '../../../common/protocol/page-link.ts';
 
 type PageSocket = Socket<CoordinatorToPage<FleetStatus, CameraRow>, PageToCoordinator<CameraRow>>;

@@ -1,55 +1,59 @@
-import type { FleetStatus } from '../../../common/protocol/page-data.ts';
+import type { FleetStatus } from '../../../common/protocol/status.ts';
 import { verdictOrder } from '../../../common/domain/verdict.ts';
-import { age, bytes, count, nameOf, reasonOf, toneOf } from './words.ts';
+import { bytes, count, nameOf, reasonOf, toneOf } from './words.ts';
 
 export function Numbers({ status }: { status: FleetStatus }) {
-  const { cameras, rate, agents, capacity, frames, model } = status;
-  const online = agents.filter(({ state }) => state !== 'offline' && state !== 'revoked').length;
+  const { cameras, load, agents, frames, advice, totals } = status;
+  const known = agents.filter(({ state }) => state !== 'revoked');
+  const online = known.filter(({ state }) => state !== 'offline').length;
+  const paused = cameras.byLifecycle['paused'] ?? 0;
   return (
     <section className="numbers" aria-label="Fleet">
       <Tile
         label="cameras"
-        value={count(cameras.active)}
-        note={cameras.paused > 0 ? `${count(cameras.paused)} paused` : 'active'}
+        value={count(cameras.total)}
+        note={paused > 0 ? `${count(paused)} paused` : 'none paused'}
       />
       <Tile
-        label="frames a second"
-        value={rate.framesPerSecond.toFixed(1)}
-        note={`${rate.attemptsPerSecond.toFixed(1)} attempts`}
+        label="attempts a second"
+        value={load.rate.toFixed(1)}
+        note={`${load.asked.toFixed(1)} asked, ${Math.floor(load.capacity)} possible`}
       />
+      <Tile label="agents online" value={count(online)} note={`of ${count(known.length)}`} />
       <Tile
-        label="agents online"
-        value={count(online)}
-        note={`of ${count(agents.filter(({ state }) => state !== 'revoked').length)}`}
+        label="frames counted"
+        value={count(totals.frames)}
+        note={`${count(totals.classified)} classified, ${count(totals.gated)} unchanged scenes skipped`}
       />
       <Tile
         label="pictures kept"
         value={bytes(frames.bytes)}
         note={frames.full ? 'quota full: nothing new is kept' : `of ${bytes(frames.quotaBytes)}`}
       />
-      <Tile
-        label="model in force"
-        value={model ? model.name : 'none'}
-        note={model ? modelNote(model, status.now) : 'frames are captured and cleaned, not classified'}
-      />
+      <Model status={status} />
       <Health status={status} />
-      {(capacity.advice ?? capacity.slower > 0) ? (
+      {(advice ?? cameras.slower > 0) ? (
         <p className="advice" role="alert">
-          {capacity.slower > 0 && `${count(capacity.slower)} cameras are fetched less often than asked. `}
-          {capacity.advice}
+          {cameras.slower > 0 && `${count(cameras.slower)} cameras are fetched less often than asked. `}
+          {advice}
         </p>
       ) : null}
     </section>
   );
 }
 
-function modelNote(model: NonNullable<FleetStatus['model']>, now: number): string {
-  const refused = model.agentsRefused > 0 ? `, ${model.agentsRefused} refused` : '';
-  const metrics = Object.entries(model.metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-  return [
-    `${model.version.slice(0, 8)}, on ${model.agentsActive} agents${refused}, for ${age(model.since, now)}`,
-    ...metrics,
-  ].join(', ');
+function Model({ status: { model, agents } }: { status: FleetStatus }) {
+  if (!model) {
+    return <Tile label="model in force" value="none" note="frames are captured and cleaned, not classified" />;
+  }
+  const running = agents.filter(({ modelVersion }) => modelVersion === model.version).length;
+  return (
+    <Tile
+      label="model in force"
+      value={model.name}
+      note={`${model.version.slice(0, 8)}, on ${count(running)} agents`}
+    />
+  );
 }
 
 function Tile({ label, value, note }: { label: string; value: string; note: string }) {
@@ -64,7 +68,8 @@ function Tile({ label, value, note }: { label: string; value: string; note: stri
 
 /** Active cameras by the verdict of their newest attempt, as one bar. */
 function Health({ status }: { status: FleetStatus }) {
-  const { byVerdict, untried, active } = status.cameras;
+  const { byVerdict, capturable, attempted } = status.cameras;
+  const untried = Math.max(0, capturable - attempted);
   const parts = verdictOrder.flatMap((verdict) => {
     const cameras = byVerdict[verdict] ?? 0;
     return cameras > 0
@@ -83,7 +88,7 @@ function Health({ status }: { status: FleetStatus }) {
     <div className="health">
       <div className="bar" role="img" aria-label={parts.map(({ cameras, name }) => `${cameras} ${name}`).join(', ')}>
         {parts.map(({ key, cameras, tone }) => (
-          <i key={key} className={`tone-${tone}`} style={{ flexGrow: cameras / Math.max(1, active) }} />
+          <i key={key} className={`tone-${tone}`} style={{ flexGrow: cameras / Math.max(1, capturable) }} />
         ))}
       </div>
       <ul>
