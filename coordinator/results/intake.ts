@@ -1,0 +1,158 @@
+import { batchSchema } from '../../common/protocol/rest.ts';
+import type { Batch, Receipt } from '../../common/protocol/rest.ts';
+import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
+import { sha256 } from '../../common/storage/digest.ts';
+import type { Database } from '../platform/database/database.ts';
+import { applyBatches } from './apply.ts';
+import type { Submission } from './apply.ts';
+import { keyOf } from './session-repository.ts';
+import type { Traffic } from './traffic.ts';
+import type { WindowService } from './window.ts';
+
+export interface IntakeOptions {
+  database: Database;
+  window: WindowService;
+  traffic: Traffic;
+  /** How long agents collect before the next batch, ms. */
+  reportMs: number;
+  /** Records the id of every counted attempt: for tests only. */
+  witness: boolean;
+  /** Whether new pictures may be asked for. */
+  keepsFrames: () => boolean;
+}
+
+export interface Sender {
+  agentId: string;
+  sessionId: string;
+}
+
+/** While one transaction waits for the disk the other one computes. */
+const LANES = 2;
+/** A group's size bounds how long its first batch waits for the last, and how much one bad batch makes do over. */
+const MOST_BATCHES = 32;
+const MOST_FRAGMENTS = 1_000;
+
+interface Waiting {
+  submission: Submission;
+  resolve: (receipt: Receipt) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Takes batches and counts each attempt that lies inside its holder's window exactly once. Batches that arrive while others
+ * are being written share the next transaction.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+  #waiting: Waiting[] = [];
+  #lanes = 0;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Counts a batch, of the sender's session or of an earlier one of the same agent. When it resolves, the batch is durable; the
+   * same bytes again get the same receipt and count nothing. Rejects with `BATCH_DIGEST` (400), `BATCH_INVALID` (422) or
+   * `BATCH_OUT_OF_ORDER` (409, `details.expected`); `details.status` is the HTTP status.
+   */
+  async accept(sender: Sender, bytes: Buffer, digestHeader: string | undefined): Promise<Receipt> {
+    const digest = sha256(bytes);
+    if (digestHeader !== digest) throw wrongDigest(digest, digestHeader);
+    const batch = parse(bytes);
+    this.#options.traffic.add({ sent: bytes.length });
+    const submission = { agentId: sender.agentId, sessionId: batch.session, seq: batch.seq, digest, batch };
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ submission, resolve, reject });
+      this.#open();
+    });
+  }
+
+  #open(): void {
+    while (this.#lanes < LANES && this.#waiting.length > 0) {
+      this.#lanes++;
+      void this.#apply(this.#nextGroup()).finally(() => {
+        this.#lanes--;
+        this.#open();
+      });
+    }
+  }
+
+  /** In order of arrival; of one session only one batch. */
+  #nextGroup(): Waiting[] {
+    const group = new Map<string, Waiting>();
+    const later: Waiting[] = [];
+    let fragments = 0;
+    for (const waiting of this.#waiting) {
+      const key = keyOf(waiting.submission);
+      const size = waiting.submission.batch.fragments.length;
+      const fits = group.size === 0 || (group.size < MOST_BATCHES && fragments + size <= MOST_FRAGMENTS);
+      if (!fits || group.has(key)) later.push(waiting);
+      else {
+        group.set(key, waiting);
+        fragments += size;
+      }
+    }
+    this.#waiting = later;
+    return [...group.values()];
+  }
+
+  /** Never rejects: every waiting batch is answered. */
+  async #apply(group: Waiting[]): Promise<void> {
+    const { database, traffic, keepsFrames, ...options } = this.#options;
+    const moved = traffic.take();
+    try {
+      const answers = await database.transaction((tx) =>
+        applyBatches(
+          tx,
+          group.map(({ submission }) => submission),
+          { ...options, keepsFrames: keepsFrames(), traffic: moved },
+        ),
+      );
+      for (const [index, { resolve, reject }] of group.entries()) {
+        const answer = answers[index] as Receipt | AppError;
+        if (answer instanceof AppError) reject(answer);
+        else resolve(answer);
+      }
+    } catch (error) {
+      traffic.add(moved);
+      if (group.length === 1 || codeOf(error) === 'DATABASE_UNAVAILABLE') {
+        for (const { reject } of group) reject(asInvalid(error));
+        return;
+      }
+      // One of them is to blame; alone the others succeed.
+      for (const one of group) await this.#apply([one]);
+    }
+  }
+}
+
+function parse(bytes: Buffer): Batch {
+  const text = bytes.toString('utf8');
+  // PostgreSQL has no place for it, in text or JSON.
+  if (text.includes('\\u0000')) throw invalid('it contains the character U+0000');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw invalid(messageOf(error), error);
+  }
+  const parsed = batchSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw invalid(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, parsed.error);
+}
+
+function invalid(why: string, cause?: unknown): AppError {
+  const message = `The batch is not of the form that protocol 1 describes: ${why}`;
+  return new AppError('BATCH_INVALID', message, { cause, details: { status: 422 } });
+}
+
+/** Class 22: a value that no column can hold. Sending it again cannot help. */
+function asInvalid(error: unknown): unknown {
+  return /^22/.test(codeOf(error) ?? '') ? invalid(messageOf(error), error) : error;
+}
+
+function wrongDigest(found: string, header: string | undefined): AppError {
+  const message = `The bytes have the SHA-256 ${found}, the header says ${header ?? 'nothing'}; send the batch again.`;
+  return new AppError('BATCH_DIGEST', message, { details: { status: 400 } });
+}
