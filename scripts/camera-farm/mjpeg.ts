@@ -3,7 +3,7 @@ import type { FaultName } from './faults.ts';
 import type { Picture } from './pictures.ts';
 import type { FarmCamera } from './population.ts';
 import type { AnswerContext } from './snapshot.ts';
-import { logWhenDone, recordFor, send } from './snapshot.ts';
+import { logWhenDone, recordFor, send, wasHandedOver } from './snapshot.ts';
 
 const BOUNDARY = 'farmframe';
 
@@ -88,7 +88,7 @@ function writePart(
   const head = `--${BOUNDARY}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\nX-Part-Serial: ${serial}\r\n\r\n`;
   const part = Buffer.concat([Buffer.from(head), breakOff ? bytes.subarray(0, bytes.length >> 1) : bytes, CRLF]);
   response.write(part, (error) => {
-    context.log.add({ ...record, complete: error == null && !breakOff });
+    context.log.add({ ...record, complete: wasHandedOver(error, response.socket) && !breakOff });
     if (breakOff) response.destroy();
   });
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RingOptions } from './options.ts';
 import type { RequestLog, RequestRecord } from './request-log.ts';
+import { wasHandedOver } from './snapshot.ts';
 import type { CameraRing, RingFrame } from './ring.ts';
 
 const END_OF_HEAD = '\r\n\r\n';
@@ -26,7 +27,7 @@ export function ringResponder(
     const bytes = same ? frame.unchanged : frame.whole;
     if (!log.keeps) return void socket.write(bytes);
     const record = recordOf(ring, frame, head, same, now());
-    socket.write(bytes, (error) => log.add({ ...record, complete: error == null }));
+    socket.write(bytes, (error) => log.add({ ...record, complete: wasHandedOver(error, socket) }));
   };
   return (socket) => {
     let rest = '';

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FaultName } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { Picture } from './pictures.ts';
@@ -66,19 +67,24 @@ export function send(
   record.status = status;
   record.bytes = body.length;
   response.writeHead(status, { ...headers, 'Content-Length': body.length });
-  if (body.length > 0) response.write(body, (error) => (record.complete = error == null));
+  if (body.length > 0) response.write(body, (error) => (record.complete = wasHandedOver(error, response.socket)));
   response.end();
 }
 
-/**
- * Logs the answer when it has ended. Node emits `finish` also for a body that a vanished client cut short, so bodies are
- * judged by the outcome of their write (see `send`), and only bare heads by `finish`.
- */
+/** Logs the answer when it has ended. A bare head is judged here, a body by its write: `finish` comes for cut ones, too. */
 export function logWhenDone(log: RequestLog, record: RequestRecord, response: ServerResponse): void {
   response.once('finish', () => {
-    if (record.bytes === 0) record.complete = response.socket?.destroyed === false;
+    if (record.bytes === 0) record.complete = wasHandedOver(undefined, response.socket);
   });
   response.once('close', () => log.add(record));
+}
+
+/**
+ * Whether a write that has called back reached the system. Node reports no error for a write that was pending when its
+ * socket was destroyed; one that succeeded calls back before anything can destroy the socket.
+ */
+export function wasHandedOver(error: Error | null | undefined, socket: Socket | null): boolean {
+  return error == null && socket?.destroyed === false;
 }
 
 function sendPicture(

@@ -107,21 +107,15 @@ function cables(world: World, { z, deck, towers, towerHeight, colour }: Span): v
 }
 
 function arches(world: World, { z, deck, towers, colour }: Span): void {
-  const paint = world.light.tint(colour, z);
-  const wide = (towers[1] as number) - (towers[0] as number);
-  for (let k = -2; k <= 2; k++) {
-    const from = (towers[0] as number) + k * wide * 0.62;
-    const points: Point[] = [world.at(from, deck, z)];
-    for (let i = 0; i <= 24; i++)
-      points.push(
-        world.at(from + 2 + (wide * 0.62 - 4) * (i / 24), (deck - 4) * Math.sin((i / 24) * Math.PI) ** 0.7, z),
-      );
-    points.push(
-      world.at(from + wide * 0.62, deck, z),
-      world.at(from + wide * 0.62, 0, z),
-      world.at(from + wide * 0.62 - 2, 0, z),
-    );
-    world.canvas.polygon([...points.slice(1, 26), world.at(from + wide * 0.62, 0, z), world.at(from + wide * 0.62, deck, z), world.at(from, deck, z), world.at(from, 0, z)], mix(paint, [0, 0, 0], 0.08)); // prettier-ignore
+  const paint = mix(world.light.tint(colour, z), [0, 0, 0], 0.08);
+  const pitch = ((towers[1] as number) - (towers[0] as number)) * 0.5;
+  for (let k = -4; k <= 4; k++) {
+    const from = (towers[0] as number) + k * pitch;
+    const outline: Point[] = [world.at(from, deck, z), world.at(from, 0, z), world.at(from + 3, 0, z)];
+    for (let i = 0; i <= 20; i++)
+      outline.push(world.at(from + 3 + (pitch - 6) * (i / 20), (deck - 4) * Math.sin((i / 20) * Math.PI) ** 0.6, z));
+    outline.push(world.at(from + pitch - 3, 0, z), world.at(from + pitch, 0, z), world.at(from + pitch, deck, z));
+    world.canvas.polygon(outline, paint);
   }
 }
 

@@ -36,7 +36,7 @@ export function phaseOf(sun: number): Phase {
 }
 
 /** Haze: by how much of the colour a metre of air takes away. */
-const DENSITY: Record<Weather, number> = { clear: 0.0012, cloudy: 0.0022, rain: 0.006, fog: 0.022, snow: 0.008 };
+const DENSITY: Record<Weather, number> = { clear: 0.0012, cloudy: 0.0022, rain: 0.006, fog: 0.013, snow: 0.008 };
 const OVERCAST: Record<Weather, number> = { clear: 0, cloudy: 0.75, rain: 0.95, fog: 0.95, snow: 0.9 };
 
 interface Sky {

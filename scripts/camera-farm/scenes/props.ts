@@ -94,7 +94,7 @@ export function lamp(world: World, x: number, z: number, height: number, reach: 
   canvas.line(world.at(x, height, z), head, thickness, steel);
   canvas.ellipse(head[0], head[1], thickness * 2, thickness, light.lamps > 0.1 ? WARM : light.tint([210, 214, 216], z));
   if (light.lamps <= 0.1) return;
-  canvas.glow(head[0], head[1], Math.min(0.3, 3.2 * world.scale(z)), WARM, light.lamps * 0.75);
+  canvas.glow(head[0], head[1], Math.min(0.16, Math.max(0.015, 1.8 * world.scale(z))), WARM, light.lamps * 0.6);
   const [px, py] = world.at(x + reach, 0, z);
   const pool = Math.min(0.5, 5 * world.scale(z));
   canvas.puff(px, py, pool, pool * 0.28, [214, 176, 116], light.lamps * 0.3);

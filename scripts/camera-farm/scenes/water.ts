@@ -64,6 +64,7 @@ export const water: Concept = ({ random, aspect }) => {
     still(world) {
       world.sky(0.5, seed % 97);
       world.ridge(view.horizon, between2(seed, 0.06, 0.16), 2.5, seed % 67, [86, 110, 98], 420);
+      world.plain([98, 116, 84], 0.4, 4);
       for (let i = 0; i < 26; i++) {
         const x = (noiseAt(seed, i) - 0.5) * 260;
         if (town && i % 3 === 0)
