@@ -1,0 +1,51 @@
+import type { Assignment, HostBudget } from '../../common/protocol/agent-link.ts';
+import type { FleetDeps } from './types.ts';
+
+/** Cameras with their memories, and this shard's part of each host's budget. */
+export async function readContents(
+  deps: FleetDeps,
+  shardId: number,
+): Promise<{ cameras: Assignment[]; hosts: HostBudget[] }> {
+  const members = await deps.database.many<{ id: number }>(
+    'select camera_id as id from memberships where shard_id = $1 and until_at is null order by camera_id',
+    [shardId],
+  );
+  const cameras = await assignmentsWithMemory(
+    deps,
+    members.map(({ id }) => id),
+  );
+  return { cameras, hosts: await readHostBudgets(deps, shardId) };
+}
+
+export async function assignmentsWithMemory(deps: FleetDeps, cameraIds: number[]): Promise<Assignment[]> {
+  if (cameraIds.length === 0) return [];
+  const [assignments, memories] = await Promise.all([deps.assignmentsOf(cameraIds), deps.memoriesOf(cameraIds)]);
+  return assignments.map((assignment) => ({ ...assignment, memory: memories.get(assignment.cameraId) ?? null }));
+}
+
+/** A host's budget is divided equally among the shards that have cameras of it. */
+export async function readHostBudgets({ database, settings }: FleetDeps, shardId: number): Promise<HostBudget[]> {
+  const hosts = await database.many<{ host: string; parts: number }>(
+    `with mine as (
+       select host from memberships where shard_id = $1 and until_at is null
+       union select host from moves where to_shard = $1
+     )
+     select mine.host, greatest(1, count(distinct m.shard_id))::int as parts
+     from mine left join memberships m on m.host = mine.host and m.until_at is null group by mine.host`,
+    [shardId],
+  );
+  return hosts.map(({ host, parts }) => hostBudget(host, parts, settings.hosts));
+}
+
+export function hostBudget(
+  host: string,
+  parts: number,
+  whole: { concurrency: number; minDelayMs: number },
+): HostBudget {
+  return {
+    host,
+    concurrency: Math.max(1, Math.floor(whole.concurrency / parts)),
+    // The delay carries the division where concurrency cannot go below one.
+    minDelayMs: whole.minDelayMs * parts,
+  };
+}

@@ -1,0 +1,89 @@
+import type { Service } from '../../common/runtime/service.ts';
+import { Agents } from './agents.ts';
+import type { AgentInfo } from './agents.ts';
+import { FleetLoop } from './fleet-loop.ts';
+import { Leases } from './leases.ts';
+import { linkHandlers } from './link-handlers.ts';
+import type { LinkHandlers } from './link-handlers.ts';
+import { Memberships } from './membership.ts';
+import { requestPlan } from './renewals.ts';
+import { Sessions } from './sessions.ts';
+import type { FleetDeps } from './types.ts';
+import { lockWindows, membershipsOf } from './window.ts';
+
+export interface FleetStatus {
+  agents: AgentInfo[];
+  stretch: { factor: number; belowPriority: number };
+  /** Cameras slower than asked, and cameras that nobody has room for. */
+  slowed: number;
+  unassigned: number;
+  shards: number;
+  /** Attempts a second: asked for, and what the agents can take. */
+  demand: number;
+  capacity: number;
+  /** What to add, `null` where nothing is missing. */
+  advice: string | null;
+}
+
+/** The fleet as other rooms see it. */
+export interface Fleet extends Service {
+  handlers: LinkHandlers;
+  agents: Agents;
+  sessions: Sessions;
+  /** For the public door that gives nonces away. */
+  nonces: { create(): Promise<string> };
+  /** For intake, inside its transaction. */
+  window: { lockWindows: typeof lockWindows; membershipsOf: typeof membershipsOf };
+  /** To be called after a change of cameras has committed. Holders know within two seconds. */
+  camerasChanged(cameraIds: readonly number[]): Promise<void>;
+  /** Asks for a new plan, for instance after an import. */
+  requestPlan(): Promise<void>;
+  status(): Promise<FleetStatus>;
+  /** Deletes what ended more than so many days ago: no batch can refer to it any more. */
+  prune(days: number): Promise<void>;
+}
+
+export function createFleet(deps: FleetDeps): Fleet {
+  const sessions = new Sessions(deps);
+  const memberships = new Memberships(deps);
+  const leases = new Leases(deps);
+  const agents = new Agents(deps, {
+    planWanted: () => requestPlan(deps),
+    revoked: (agentId, sessionIds, ended) => {
+      sessions.forget(agentId);
+      for (const { shardId, token } of ended) deps.notify(agentId, 'lease:lost', { shardId, token, reason: 'revoked' });
+      for (const sessionId of sessionIds) deps.closeSession(sessionId, 'An operator revoked this agent.');
+    },
+  });
+  const loop = new FleetLoop(deps, { memberships, prune: () => sessions.prune() });
+  return {
+    handlers: linkHandlers(deps, { sessions, leases, memberships }),
+    agents,
+    sessions,
+    nonces: { create: () => sessions.nonce() },
+    window: { lockWindows, membershipsOf },
+    camerasChanged: (ids) => memberships.camerasChanged(ids),
+    requestPlan: () => requestPlan(deps),
+    status: () => readStatus(deps, agents),
+    prune: (days) => prune(deps, days),
+    start: () => loop.start(),
+    stop: () => loop.stop(),
+  };
+}
+
+async function readStatus({ database }: FleetDeps, agents: Agents): Promise<FleetStatus> {
+  const list = await agents.list();
+  const { plan, factor, belowPriority } = await database.one<{
+    plan: Partial<FleetStatus>;
+    factor: number;
+    belowPriority: number;
+  }>('select plan, stretch_factor as factor, stretch_below as "belowPriority" from fleet_settings');
+  const { slowed = 0, unassigned = 0, shards = 0, demand = 0, capacity = 0, advice = null } = plan;
+  return { agents: list, stretch: { factor, belowPriority }, slowed, unassigned, shards, demand, capacity, advice };
+}
+
+async function prune({ database }: FleetDeps, days: number): Promise<void> {
+  for (const table of ['grants', 'memberships']) {
+    await database.query(`delete from ${table} where until_at < clock_timestamp() - make_interval(days => $1)`, [days]);
+  }
+}

@@ -1,0 +1,225 @@
+import { randomUUID } from 'node:crypto';
+import type { Grant, Offer } from '../../common/protocol/agent-link.ts';
+import { decideAccept, offerReason } from '../../common/protocol/lease-rules.ts';
+import type { Holder, OfferReason } from '../../common/protocol/lease-rules.ts';
+import { fail, ok } from '../../common/runtime/result.ts';
+import type { Result } from '../../common/runtime/result.ts';
+import type { Queryable } from '../platform/database/queries.ts';
+import { readContents } from './contents.ts';
+import { endGrants, lockOpenGrants, lockShards } from './grants.ts';
+import type { EndedGrant } from './grants.ts';
+import { lockForMoves, moveCameras } from './membership.ts';
+import { requestPlan } from './renewals.ts';
+import { readFacts, readInstant } from './types.ts';
+import type { AgentSession, FleetDeps } from './types.ts';
+
+/** An agent accepts one after the other; more would lapse before their turn. */
+const MOST_OFFERS = 50;
+/** How long an agent that handed shards back is offered none: what made it do so rarely passes sooner. */
+const REFUSES_MS = 30_000;
+
+interface WaitingShard extends Record<string, unknown> {
+  shardId: number;
+  cameras: number;
+  load: number;
+  plannedAsTakeover: boolean;
+  sessionId: string | null;
+  lastRenewedAt: number | null;
+}
+
+/** How shards change hands: request, accept, release, drain. */
+export class Leases {
+  readonly #deps: FleetDeps;
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
+  }
+
+  /** Offers what the planner meant for this agent and may be had now. */
+  async request({ agentId, sessionId }: AgentSession): Promise<Result<{ offers: Offer[] }>> {
+    const { database, settings } = this.#deps;
+    const offers = await database.transaction(async (tx) => {
+      if (!(await isCurrent(tx, sessionId))) return undefined;
+      const waiting = await tx.many<WaitingShard>(WAITING, [agentId, sessionId, MOST_OFFERS]);
+      const facts = await readFacts(tx, settings.ttlMs);
+      const offered = waiting.flatMap((shard) => {
+        const reason = offerReason(sessionId, { ...shard, holder: holderOf(shard) }, facts);
+        return reason ? [{ ...shard, reason }] : [];
+      });
+      return writeOffers(tx, sessionId, offered, settings.offerMs);
+    });
+    return offers ? ok({ offers }) : NOT_CURRENT;
+  }
+
+  /** The grant begins, and its predecessor ends, when this commits. Asking again with the same offer gives the same grant. */
+  async accept(session: AgentSession, request: { offerId: string; shardId: number }): Promise<Result<Grant>> {
+    const begun = await this.#deps.database.transaction((tx) => this.#begin(tx, session, request));
+    if (!begun.ok) return begun;
+    const { ended, changed, ...grant } = begun.value;
+    this.#tellEnded(ended, 'taken');
+    for (const { agentId, shardId, revision } of changed) {
+      this.#deps.notify(agentId, 'shard:changed', { shardId, revision });
+    }
+    return ok({ shardId: request.shardId, ...grant, ...(await readContents(this.#deps, request.shardId)) });
+  }
+
+  async #begin(tx: Queryable, session: AgentSession, { offerId, shardId }: { offerId: string; shardId: number }) {
+    const locked = await lockForMoves(tx, shardId);
+    const again = await tx.maybeOne<{ token: number; from: Date; open: boolean; revision: number }>(
+      `select token, from_at as "from", until_at is null as open, acknowledged_revision as revision from grants
+       where offer_id = $1 and session_id = $2 and shard_id = $3`,
+      [offerId, session.sessionId, shardId],
+    );
+    if (again?.open === true) {
+      const { token, revision, from } = again;
+      return ok({ token, revision, from: from.getTime(), ended: [], changed: [] });
+    }
+    const holder = await readHolder(tx, shardId);
+    if (!(await isCurrent(tx, session.sessionId, holder?.sessionId))) return NOT_CURRENT;
+    const offer = await tx.maybeOne<{ sessionId: string; reason: OfferReason; lapsesAt: number }>(
+      `select session_id as "sessionId", reason, extract(epoch from lapses_at) * 1000 as "lapsesAt"
+       from offers where offer_id = $1 and shard_id = $2`,
+      [offerId, shardId],
+    );
+    // Read again now that the holder's session is locked: it may have renewed while we waited.
+    const heard = holder && (await readHolder(tx, shardId));
+    const decision = decideAccept(session.sessionId, offer, heard, await readFacts(tx, this.#deps.settings.ttlMs));
+    if (decision === 'lapsed') return fail('OFFER_LAPSED', 'The offer lapsed or was withdrawn; ask for work again.');
+    await lockOpenGrants(tx, locked);
+    const ended = await endGrants(tx, { where: 'shard_id = $1', params: [shardId], reason: 'taken' });
+    const changed = await moveCameras(tx, { shardId, locked });
+    // After every lock, so that the old windows ended before; cameras that join do so at their own, slightly earlier instant.
+    const from = await readInstant(tx);
+    const { token, revision } = await tx.one<{ token: number; revision: number }>(BEGIN_GRANT, [
+      shardId,
+      session.agentId,
+      session.sessionId,
+      offerId,
+      from,
+    ]);
+    await tx.query('delete from offers where shard_id = $1', [shardId]);
+    return ok({ token, revision, from: from.getTime(), ended, changed });
+  }
+
+  /** The agent gives shards back; it is offered none for a while. */
+  async release(
+    { agentId, sessionId }: AgentSession,
+    { shards, reason }: { shards: { shardId: number; token: number }[]; reason: string },
+  ): Promise<Result<Record<string, never>>> {
+    const ended = await this.#deps.database.transaction(async (tx) => {
+      await lockShards(
+        tx,
+        shards.map((shard) => shard.shardId),
+      );
+      await tx.query('select id from agent_sessions where id = $1 for no key update', [sessionId]);
+      const params = [sessionId, shards.map(({ token }) => token)];
+      const released = await endGrants(tx, {
+        where: 'session_id = $1 and token = any($2)',
+        params,
+        reason: 'released',
+      });
+      if (released.length === 0) return released;
+      await tx.query(
+        `update agent_sessions set refuses_until = clock_timestamp() + make_interval(secs => $2 / 1000.0) where id = $1`,
+        [sessionId, REFUSES_MS],
+      );
+      await tx.query('update shards set target_agent = null where id = any($1) and target_agent = $2', [
+        released.map(({ shardId }) => shardId),
+        agentId,
+      ]);
+      return released;
+    });
+    if (ended.length > 0) {
+      this.#deps.logger.info({ agentId, shards: ended.length, reason }, 'agent released shards');
+      await requestPlan(this.#deps);
+    }
+    return ok({});
+  }
+
+  /** The agent wants to stop and goes on until each successor has accepted. `successors: false`: nobody could take over. */
+  async drain({ agentId, sessionId }: AgentSession): Promise<Result<{ successors: boolean }>> {
+    const { database, settings } = this.#deps;
+    await database.query('update agent_sessions set draining = true where id = $1', [sessionId]);
+    await requestPlan(this.#deps);
+    const { successors } = await database.one<{ successors: boolean }>(
+      `select exists (select from agents a join agent_sessions s on s.agent_id = a.id and s.superseded_at is null
+         where a.id <> $1 and a.revoked_at is null and not a.cordoned and not a.draining and not s.draining
+           and coalesce(s.refuses_until < clock_timestamp(), true)
+           and s.last_renewed_at > clock_timestamp() - make_interval(secs => $2 / 1000.0)) as successors`,
+      [agentId, settings.ttlMs],
+    );
+    return ok({ successors });
+  }
+
+  #tellEnded(ended: readonly EndedGrant[], reason: 'taken' | 'revoked'): void {
+    for (const { agentId, shardId, token } of ended) {
+      this.#deps.notify(agentId, 'lease:lost', { shardId, token, reason });
+    }
+  }
+}
+
+const NOT_CURRENT = fail('SESSION_SUPERSEDED', 'This session has ended or never said agent:hello.');
+
+/** Shares the lock of our session, and of the holder's: neither can be superseded, revoked or renewed before we commit. */
+async function isCurrent(tx: Queryable, sessionId: string, holderSession?: string): Promise<boolean> {
+  const rows = await tx.many<{ id: string }>(
+    `select s.id from agent_sessions s join agents a on a.id = s.agent_id
+     where s.id = any($1) and (s.id <> $2 or (s.superseded_at is null and a.revoked_at is null)) order by s.id for share of s`,
+    [[sessionId, ...(holderSession === undefined ? [] : [holderSession])], sessionId],
+  );
+  return rows.some(({ id }) => id === sessionId);
+}
+
+const readHolder = (tx: Queryable, shardId: number): Promise<Holder | undefined> =>
+  tx.maybeOne<Holder & Record<string, unknown>>(
+    `select g.session_id as "sessionId", extract(epoch from s.last_renewed_at) * 1000 as "lastRenewedAt"
+     from grants g join agent_sessions s on s.id = g.session_id where g.shard_id = $1 and g.until_at is null`,
+    [shardId],
+  );
+
+const holderOf = ({ sessionId, lastRenewedAt }: WaitingShard): Holder | undefined =>
+  sessionId === null || lastRenewedAt === null ? undefined : { sessionId, lastRenewedAt };
+
+async function writeOffers(
+  tx: Queryable,
+  sessionId: string,
+  shards: (WaitingShard & { reason: OfferReason })[],
+  offerMs: number,
+): Promise<Offer[]> {
+  if (shards.length === 0) return [];
+  const written = await tx.many<{ shardId: number; offerId: string }>(WRITE_OFFERS, [
+    shards.map(({ shardId }) => shardId),
+    shards.map(() => randomUUID()),
+    shards.map(({ reason }) => reason),
+    sessionId,
+    offerMs,
+  ]);
+  const facts = new Map(shards.map((shard) => [shard.shardId, shard]));
+  return written.map(({ shardId, offerId }) => {
+    const { cameras = 0, load = 0 } = facts.get(shardId) ?? {};
+    return { offerId, shardId, cameras, load };
+  });
+}
+
+const WAITING = `
+  select s.id as "shardId", s.cameras, s.load, s.takeover as "plannedAsTakeover", g.session_id as "sessionId",
+    extract(epoch from h.last_renewed_at) * 1000 as "lastRenewedAt"
+  from shards s left join grants g on g.shard_id = s.id and g.until_at is null
+  left join agent_sessions h on h.id = g.session_id
+  where s.target_agent = $1 and s.retired_at is null and g.session_id is distinct from $2
+  order by s.load desc, s.id limit $3`;
+
+// One live offer a shard. The same session that asks again keeps its offer, so that a repeated request spoils nothing.
+const WRITE_OFFERS = `
+  insert into offers (shard_id, offer_id, session_id, reason, lapses_at)
+  select shard_id, offer_id, $4, reason, clock_timestamp() + make_interval(secs => $5 / 1000.0)
+  from unnest($1::int[], $2::uuid[], $3::text[]) as wanted (shard_id, offer_id, reason) order by shard_id
+  on conflict (shard_id) do update set reason = excluded.reason, session_id = excluded.session_id,
+    lapses_at = excluded.lapses_at,
+    offer_id = case when offers.session_id = excluded.session_id then offers.offer_id else excluded.offer_id end
+  where offers.session_id = excluded.session_id or offers.lapses_at < clock_timestamp()
+  returning shard_id as "shardId", offer_id as "offerId"`;
+
+const BEGIN_GRANT = `
+  insert into grants (shard_id, agent_id, session_id, offer_id, from_at, acknowledged_revision)
+  select $1, $2, $3, $4, $5, revision from shards where id = $1 returning token, acknowledged_revision as revision`;

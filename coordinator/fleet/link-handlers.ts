@@ -1,0 +1,40 @@
+import type { AgentToCoordinator } from '../../common/protocol/agent-link.ts';
+import { ok } from '../../common/runtime/result.ts';
+import type { Leases } from './leases.ts';
+import type { Memberships } from './membership.ts';
+import { renew, requestPlan } from './renewals.ts';
+import type { Sessions } from './sessions.ts';
+import type { AgentSession, FleetDeps } from './types.ts';
+
+export type LinkEvent = keyof AgentToCoordinator;
+export type LinkPayload<E extends LinkEvent> = Parameters<AgentToCoordinator[E]>[0];
+export type LinkResult<E extends LinkEvent> = Parameters<Parameters<AgentToCoordinator[E]>[1]>[0];
+
+/** One handler for every event of an agent; the gateway has checked the payload's form and who sends it. */
+export type LinkHandlers = {
+  [E in LinkEvent]: (session: AgentSession, payload: LinkPayload<E>) => Promise<LinkResult<E>>;
+};
+
+export function linkHandlers(
+  deps: FleetDeps,
+  { sessions, leases, memberships }: { sessions: Sessions; leases: Leases; memberships: Memberships },
+): LinkHandlers {
+  return {
+    'agent:hello': async (session, hello) => {
+      const welcome = await sessions.hello(session, hello);
+      if (welcome.ok) await requestPlan(deps);
+      return welcome;
+    },
+    'agent:drain': (session) => leases.drain(session),
+    'lease:renew': (session, renewal) => renew(deps, session, renewal),
+    'work:request': (session) => leases.request(session),
+    'work:accept': (session, accept) => leases.accept(session, accept),
+    'work:release': (session, release) => leases.release(session, release),
+    'shard:sync': (session, version) => memberships.sync(session, version),
+    'shard:acknowledge': (session, version) => memberships.acknowledge(session, version),
+    'model:report': async (session, report) => {
+      await deps.modelReported(session, report);
+      return ok({});
+    },
+  };
+}
