@@ -25,9 +25,9 @@ export const garden: Concept = ({ random, aspect }) => {
     view,
     still(world) {
       world.sky(0.45, seed % 97);
+      world.plain(grass, 0.45, 1);
       for (let i = 9; i >= 0; i--)
         tree(world, (i - 4.5) * 7 + noiseAt(seed, i) * 4, 36 + noiseAt(seed, i, 1) * 8, 8, seed + i);
-      world.plain(grass, 0.45, 1);
       world.box({ x: 0, z: 28, width: 60, depth: 1.4, height: 2.2, colour: [58, 96, 54], top: [84, 124, 68] });
       if (glass !== undefined) glasshouse(world, glass, 23);
       world.strip(path - 0.9, path + 0.9, 1, 26, world.surface([204, 186, 154], 0.25, 0.4));

@@ -22,14 +22,14 @@ export const harbour: Concept = ({ random, aspect }) => {
   const hull = pick<Rgb>(random, [[46, 62, 92], [122, 42, 40], [36, 84, 78], [54, 56, 62]]); // prettier-ignore
   const cranes = wholeBetween(random, 2, 3);
   const paint = pick<Rgb>(random, [[60, 110, 170], [206, 78, 54], [232, 186, 70]]); // prettier-ignore
-  const quay = 62;
+  const quay = 84;
   return {
     view,
     still(world) {
       world.sky(0.5, seed % 97);
       world.ridge(view.horizon, 0.05, 3, seed % 47, [92, 108, 104], 600);
       waterSurface(world, view.horizon, [54, 88, 104]);
-      ship(world, (seed % 20) - 10, 88, hull, seed);
+      ship(world, (seed % 20) - 10, quay + 27, hull, seed);
       world.strip(-300, 300, 1, quay + 12, world.surface([150, 148, 144], 0.14, 2, true));
       for (let x = -80; x < 80; x += 6)
         world.box({ x, z: quay + 11, width: 0.8, depth: 0.8, height: 0.9, colour: [70, 68, 60] });

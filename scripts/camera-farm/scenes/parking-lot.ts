@@ -73,6 +73,6 @@ function parked(world: World, z: number, row: number, seed: number, busy: number
   for (let i = -11; i < 11; i++) {
     const turn = Math.floor(seconds / 900 + noiseAt(seed, i, row));
     if (noiseAt(seed + row * 31, i, turn) > busy) continue;
-    vehicle(world, { x: (i + 0.5) * STALL, z, heading: noiseAt(seed, i, row + 7) < 0.5 ? 'away' : 'towards', seed: seed + row * 100 + i + turn, kind: noiseAt(seed, i, turn) < 0.1 ? 'van' : 'car' }); // prettier-ignore
+    vehicle(world, { x: (i + 0.5) * STALL, z, heading: noiseAt(seed, i, row + 7) < 0.5 ? 'away' : 'towards', seed: seed + row * 100 + i + turn, kind: noiseAt(seed, i, turn) < 0.1 ? 'van' : 'car', parked: true }); // prettier-ignore
   }
 }

@@ -26,6 +26,7 @@ export const playground: Concept = ({ random, aspect }) => {
     view,
     still(world) {
       world.sky(0.45, seed % 97);
+      world.plain(grass, 0.45, 1.2);
       for (let i = 11; i >= 0; i--)
         tree(
           world,
@@ -34,7 +35,6 @@ export const playground: Concept = ({ random, aspect }) => {
           7 + noiseAt(seed, i, 1) * 3,
           seed + i,
         );
-      world.plain(grass, 0.45, 1.2);
       island(world, 0, 13, 9.5, 6, floor);
       island(world, side * 3.4, 9.6, 2.6, 1.6, [226, 206, 158]);
       for (let i = -14; i < 14; i++)

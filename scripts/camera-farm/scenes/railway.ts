@@ -94,9 +94,10 @@ function portal(world: World, half: number, z: number): void {
 /** Comes from far to near: the first coach shows its face. */
 function coaches(world: World, x: number, front: number, colour: Rgb, seed: number): void {
   const lit = world.light.lamps > 0.3;
+  const nearest = world.nearest * 0.6;
   for (let i = 4; i >= 0; i--) {
     const z = front + i * 17 + 8;
-    if (z - 8 < world.nearest * 0.6) continue;
+    if (z - 8 < nearest) continue;
     world.box({ x, z, width: 2.9, depth: 16.4, base: 0.6, height: 3.3, colour, top: [150, 154, 158] });
     for (let k = 7; k >= 0; k--) {
       const [near, far] = [z - 7.6 + k * 1.95, z - 6.2 + k * 1.95];
@@ -105,8 +106,10 @@ function coaches(world: World, x: number, front: number, colour: Rgb, seed: numb
       if (near > 1) world.canvas.polygon([world.at(wall, 2.1, near), world.at(wall, 2.1, far), world.at(wall, 3.3, far), world.at(wall, 3.3, near)], pane); // prettier-ignore
     }
   }
-  const face = front - 0.25;
-  if (face < world.nearest * 0.6) return;
+  // The nearest coach that is still in the picture shows its face.
+  const passed = Math.max(0, Math.ceil((nearest - front) / 17));
+  if (passed > 4) return;
+  const face = front + passed * 17 - 0.25;
   const [px, py] = world.at(x - 1.1, 3.6, face);
   world.canvas.rect(px, py, 2.2 * world.scale(face), 1.2 * world.scale(face), world.light.tint([48, 62, 78], face));
   for (const dx of [-1, 1])

@@ -24,6 +24,8 @@ export const snowSlope: Concept = ({ random, aspect }) => {
     view,
     still(world) {
       world.sky(0.4, seed % 97);
+      world.ridge(view.horizon + 0.1, 0.24, 2.5, seed % 37, [206, 214, 228], 260);
+      world.plain([236, 240, 248], 0.1, 3);
       hill(world, top, seed);
       for (let i = 40; i >= 0; i--) {
         const z = 20 + i * 2.4;

@@ -23,6 +23,7 @@ export const square: Concept = ({ random, aspect }) => {
     view,
     still(world) {
       world.sky(0.45, seed % 97);
+      world.plain(paving, 0.15, 0.8);
       for (let i = -4; i <= 4; i++) {
         const colour = WALLS[Math.floor(noiseAt(seed, i) * WALLS.length)] as Rgb;
         if (Math.abs(i * 11 - church) > 7)
@@ -38,7 +39,6 @@ export const square: Concept = ({ random, aspect }) => {
           });
       }
       minster(world, church, back + 7, seed);
-      world.plain(paving, 0.15, 0.8);
       pattern(world, back);
       for (const side of [-1, 1])
         for (let i = 2; i >= 0; i--)

@@ -42,7 +42,14 @@ export const street: Concept = ({ random, aspect }) => {
           else lamp(world, x + side * (half + 0.5), 14 + i * 14, 6.5, -side * 1.6);
       for (let i = 6; i >= 0; i--)
         if (noiseAt(seed, i, 21) < 0.6)
-          vehicle(world, { x: x + half - 1, z: 12 + i * 9, heading: 'away', seed: seed + 60 + i, kind: 'car' });
+          vehicle(world, {
+            x: x + half - 1,
+            z: 12 + i * 9,
+            heading: 'away',
+            seed: seed + 60 + i,
+            kind: 'car',
+            parked: true,
+          });
     },
     moving(world, seconds) {
       const things = Array.from({ length: 4 }, (_, i) => {

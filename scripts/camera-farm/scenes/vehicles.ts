@@ -18,6 +18,8 @@ export interface Vehicle {
   /** Chooses colour and body. */
   seed: number;
   kind?: 'car' | 'van' | 'truck' | 'bus';
+  /** Its lights are off. */
+  parked?: boolean;
 }
 
 interface Body {
@@ -37,7 +39,7 @@ const BODIES: Record<NonNullable<Vehicle['kind']>, Body> = {
 };
 
 /** A car of some kind; most are cars, a few vans and trucks. */
-export function vehicle(world: World, { x, z, heading, seed, kind }: Vehicle): void {
+export function vehicle(world: World, { x, z, heading, seed, kind, parked = false }: Vehicle): void {
   const chance = noiseAt(seed, 4);
   const body = BODIES[kind ?? (chance < 0.76 ? 'car' : chance < 0.9 ? 'van' : 'truck')];
   const colour = PAINTS[Math.floor(noiseAt(seed, 9) * PAINTS.length)] as Rgb;
@@ -56,7 +58,7 @@ export function vehicle(world: World, { x, z, heading, seed, kind }: Vehicle): v
   const big = body.cabin > 1.2;
   world.box({ ...roof, base, height: body.cabin, colour: big ? scaled(colour, 0.94) : GLASS, top: colour });
   if (big) windscreen(world, roof.x, roof.z - roof.depth / 2, roof.width, base, body.cabin, kind === 'bus');
-  lights(world, x, z, width, depth, heading, 0.32 + body.hull * 0.6);
+  lights(world, x, z, width, depth, heading, 0.32 + body.hull * 0.6, parked ? 0 : world.light.lamps);
 }
 
 function wheels(world: World, x: number, z: number, width: number, depth: number): void {
@@ -95,18 +97,19 @@ function lights(
   depth: number,
   heading: Heading,
   height: number,
+  burn: number,
 ): void {
-  const burn = world.light.lamps;
   const front = z - depth / 2;
   const scale = world.scale(front);
   const along = heading === 'away' || heading === 'towards';
   const colour: Rgb = heading === 'towards' ? [255, 246, 214] : [216, 30, 24];
+  const seen = Math.max(burn, 1 - world.light.lamps);
   for (const side of [-1, 1]) {
     const tail = !along && (heading === 'left' ? side > 0 : side < 0);
     const own: Rgb = along ? colour : tail ? [216, 30, 24] : [255, 246, 214];
     const [px, py] = world.at(x + side * width * (along ? 0.36 : 0.48), height, front);
     const dim = along && heading === 'away' ? 0.6 + burn * 0.4 : 0.75 + burn * 0.25;
-    world.canvas.ellipse(px, py, 0.16 * scale, 0.12 * scale, scaled(own, dim));
+    world.canvas.ellipse(px, py, 0.16 * scale, 0.12 * scale, scaled(own, dim * (0.4 + 0.6 * seen)));
     if (burn > 0.1)
       world.canvas.glow(px, py, Math.min(0.2, (heading === 'away' ? 0.9 : 1.5) * scale), own, burn * 0.75);
   }

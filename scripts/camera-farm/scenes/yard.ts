@@ -25,9 +25,9 @@ export const yard: Concept = ({ random, aspect }) => {
     view,
     still(world) {
       world.sky(0.45, seed % 97);
+      world.plain(grass, 0.5, 1);
       for (let i = 5; i >= 0; i--)
         tree(world, (noiseAt(seed, i) - 0.5) * 44, back + 8 + i * 3, 6 + noiseAt(seed, i, 1) * 4, seed + i);
-      world.plain(grass, 0.5, 1);
       house(world, { x: -side * 8, z: back + 11, width: 10, depth: 8, height: 5, roof: 3, colour: pick2(seed), seed });
       fence(world, back, wood);
       house(world, { x: side * 9.5, z: 13, width: 9, depth: 9, height: 5.6, roof: 0, colour: wall, seed: seed + 3 });
