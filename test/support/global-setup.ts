@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { createLogger } from '../../common/runtime/logger.ts';
@@ -7,6 +7,7 @@ import { createDatabase } from '../../coordinator/platform/database/database.ts'
 import { migrate } from '../../coordinator/platform/database/migrate.ts';
 import { startServices } from '../../coordinator/platform/services/services.ts';
 import type { DatabaseConnection, RedisConnection } from '../../coordinator/platform/services/services.ts';
+import { makeTestFolder } from './folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -24,9 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const logger = createLogger({ level: process.env['CAMFLEET_TEST_LOG'] ?? 'error' });
   const shutdown = new ShutdownStack(logger);
   try {
-    const folder = await mkdtemp(join('/tmp', 'camfleet-test-'));
-    // As root the servers run under another account, which must be able to pass.
-    await chmod(folder, 0o711);
+    const folder = await makeTestFolder('test');
     shutdown.defer('test folder', () => rm(folder, { recursive: true, force: true }));
     const services = await startServices({
       dataFolder: join(folder, 'data'),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import type { Services } from '../../../coordinator/platform/services/services.t
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { makeTestFolder } from '../../support/folder.ts';
 import { connectRedis, createTestRedis } from '../../support/redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
 
@@ -216,7 +217,7 @@ describe('when Redis', () => {
   let services: Services;
 
   beforeEach(async () => {
-    folder = await mkdtemp('/tmp/camfleet-jobs-');
+    folder = await makeTestFolder('jobs');
     services = await startServices({ dataFolder: join(folder, 'data'), logger, databaseUrl: 'postgres://unused' });
     return async () => {
       await services.stop();

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -9,6 +9,7 @@ import { startOf } from '../../../coordinator/platform/services/processes.ts';
 import { startServices } from '../../../coordinator/platform/services/services.ts';
 import type { Services } from '../../../coordinator/platform/services/services.ts';
 import { eventually } from '../../support/eventually.ts';
+import { makeTestFolder } from '../../support/folder.ts';
 import { startProcess } from '../../support/processes.ts';
 import type { TestProcess } from '../../support/processes.ts';
 import { connectRedis } from '../../support/redis.ts';
@@ -18,8 +19,7 @@ const HOST = 'test/support/services-host.ts';
 let folder: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp('/tmp/camfleet-services-');
-  await chmod(folder, 0o711);
+  folder = await makeTestFolder('services');
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
