@@ -3,6 +3,7 @@ import { inject } from 'vitest';
 import { createLogger, silentLogger } from '../../common/runtime/logger.ts';
 import { createDatabase } from '../../coordinator/platform/database/database.ts';
 import type { Database, DatabaseConnection } from '../../coordinator/platform/database/database.ts';
+import { eventually } from './eventually.ts';
 import { namedDatabase } from './global-setup.ts';
 
 export interface TestDatabase {
@@ -31,18 +32,10 @@ export async function createTestDatabase({ empty = false, poolSize = 10 } = {}):
     connection,
     drop: async () => {
       await database.close();
-      // A test that leaks a connection is found by it, not hidden by `with (force)`.
-      const [leak] = await onServer(
-        server,
-        `select count(*) filter (where state is not null) as open, string_agg(query, ' | ') as queries
-         from pg_stat_activity where datname = '${name}'`,
-      );
+      const leak = await findLeak(server, name);
       await onServer(server, `drop database ${name} with (force)`);
-      if (Number(leak?.['open'] ?? 0) > 0) {
-        throw new Error(
-          `The test left ${String(leak?.['open'])} database connections open: ${String(leak?.['queries'])}`,
-        );
-      }
+      if (leak !== undefined)
+        throw new Error(`The test left database connections open; their last statements: ${leak}`);
     },
   };
 }
@@ -54,4 +47,16 @@ async function onServer(connection: DatabaseConnection, sql: string): Promise<Re
   } finally {
     await server.close();
   }
+}
+
+/** A test that leaks a connection is found by it, not hidden by `with (force)`. A closed one takes the server a moment. */
+async function findLeak(connection: DatabaseConnection, name: string): Promise<string | undefined> {
+  const ask = `select string_agg(query, ' | ') as open from pg_stat_activity where datname = '${name}' and state is not null`;
+  let open: unknown;
+  const isClosed = async (): Promise<boolean> => {
+    open = (await onServer(connection, ask))[0]?.['open'];
+    return open === null;
+  };
+  await eventually(isClosed, { withinMs: 5_000 }).catch(() => undefined);
+  return typeof open === 'string' ? open : undefined;
 }
