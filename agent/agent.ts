@@ -1,0 +1,302 @@
+import { EventEmitter } from 'node:events';
+import type { Hello, ModelReport, ProbeItem, RenewAnswer, Welcome } from '../common/protocol/agent-link.ts';
+import type { Receipt } from '../common/protocol/rest.ts';
+import type { Place } from '../common/domain/camera.ts';
+import { AppError, codeOf, messageOf } from '../common/runtime/errors.ts';
+import type { Clock } from '../common/runtime/clock.ts';
+import type { Logger } from '../common/runtime/logger.ts';
+import { Capacity } from './capacity.ts';
+import { LeaseKeeper } from './leases/keeper.ts';
+import { CoordinatorTime } from './leases/time.ts';
+import type { Instant } from './leases/time.ts';
+import type { CoordinatorHttp } from './link/coordinator-http.ts';
+import type { Identity } from './link/identity.ts';
+import { CoordinatorLink } from './link/link.ts';
+import type { CapturePool } from './pipeline/capture-pool.ts';
+import { probeClock } from './probe/probe.ts';
+import { Outbox } from './report/outbox.ts';
+import { Reporter } from './report/reporter.ts';
+import { checkStep } from './states.ts';
+import type { AgentState } from './states.ts';
+import { HighestToken } from './highest-token.ts';
+import { Uploads } from './uploads.ts';
+
+export interface AgentOptions {
+  identity: Identity;
+  sessionId: string;
+  version: string;
+  dataFolder: string;
+  outboxBytes: number;
+  http: CoordinatorHttp;
+  pool: CapturePool;
+  /** Told which model the coordinator wants; `modelVersion` is the one in force. */
+  models?: {
+    readonly modelVersion: string | null;
+    switchTo(version: string | null): Promise<void>;
+    stop(): Promise<void>;
+  };
+  capacity: number;
+  probe: ProbeItem[];
+  place?: Place;
+  clock: Clock;
+  logger: Logger;
+}
+
+const DRAIN_MS = 25_000;
+/** Of the drain's 25 s, what is kept for delivering the last batches. */
+const FLUSH_MS = 5_000;
+
+/** One capture agent: link, leases, capture and reports, and the ladder of its states. */
+export class Agent extends EventEmitter<{ state: [state: AgentState, reason: string]; probe: [item: ProbeItem] }> {
+  readonly #options: AgentOptions;
+  readonly #time = new CoordinatorTime();
+  readonly #link: CoordinatorLink;
+  readonly #keeper: LeaseKeeper;
+  readonly #outbox: Outbox;
+  readonly #reporter: Reporter;
+  readonly #uploads: Uploads;
+  readonly #capacity: Capacity;
+  readonly #highestToken: HighestToken;
+  readonly #cancelled = new AbortController();
+  #state: AgentState = 'INITIALIZED';
+  #lastRenewal: { at: number; rate: number; late: number };
+  #clockTold = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: AgentOptions) {
+    super();
+    const { clock, logger, http, pool } = (this.#options = options);
+    this.#capacity = new Capacity(options.capacity);
+    this.#highestToken = new HighestToken(options.dataFolder, logger);
+    this.#lastRenewal = { at: clock.monotonic(), rate: 0, late: 0 };
+    this.#uploads = new Uploads({ http, pool, logger });
+    pool.onLatest = (cameraId, digest, bytes) => this.#uploads.show(cameraId, digest, bytes);
+    this.#outbox = new Outbox({
+      folder: `${options.dataFolder}/outbox`,
+      session: options.sessionId,
+      maxBytes: options.outboxBytes,
+      sender: http,
+      clock,
+      logger,
+      onReceipt: (receipt) => this.#received(receipt),
+    });
+    this.#reporter = new Reporter({
+      collect: () => pool.collect(),
+      date: (instant) => this.#time.date(instant),
+      outbox: this.#outbox,
+      clock,
+      logger,
+      onFull: (reason) => void this.#keeper.pause(reason),
+      onRoom: () => this.#keeper.resume(),
+    });
+    this.#link = new CoordinatorLink({ ...options, hello: () => this.#hello() });
+    this.#keeper = new LeaseKeeper({
+      link: this.#link,
+      holder: pool,
+      time: this.#time,
+      clock,
+      logger,
+      status: () => this.#status(),
+      onRenewed: (answer) => this.#renewed(answer),
+      onSuperseded: () => void this.#fail('SESSION_SUPERSEDED', 'A newer process of this agent has taken over.'),
+    });
+  }
+
+  get state(): AgentState {
+    return this.#state;
+  }
+
+  /** Counted since the start, for lists and tests. */
+  get figures() {
+    return {
+      cameras: this.#options.pool.cameras,
+      leases: this.#keeper.held.length,
+      outboxBatches: this.#outbox.size,
+      refusedBatches: this.#outbox.refused,
+      picturesDropped: this.#uploads.dropped,
+      rate: this.#lastRenewal.rate,
+      late: this.#lastRenewal.late,
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#highestToken.load();
+    await this.#outbox.start();
+    this.#reporter.start();
+    this.#listen();
+    this.#setState('CONNECTING', 'looking for the coordinator');
+    this.#link.connect();
+  }
+
+  /** What becomes of a model, for the rollout; lost where there is no connection: renewals name the model in force anyway. */
+  async reportModel(report: ModelReport): Promise<void> {
+    await this.#link.call('model:report', report);
+  }
+
+  /** Resolves when the agent has stopped or failed. */
+  async ended(): Promise<AgentState> {
+    while (this.#state !== 'STOPPED' && this.#state !== 'FAILED') {
+      await new Promise((resolve) => this.once('state', resolve));
+    }
+    return this.#state;
+  }
+
+  /** Goes on capturing until each shard is somebody else's, then delivers what is left; at most 25 s. */
+  drain(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  /** Breaks off a drain, or stops at once: what is not delivered stays in the outbox for the next start. */
+  cancel(): Promise<void> {
+    this.#cancelled.abort(new AppError('CANCELLED', 'The drain was broken off.'));
+    this.#stopping ??= this.#close('cancelled');
+    return this.#stopping;
+  }
+
+  #setState(state: AgentState, reason: string): void {
+    if (state === this.#state) return;
+    checkStep(this.#state, state);
+    this.#state = state;
+    this.#options.logger.info({ state, reason }, 'agent state');
+    this.emit('state', state, reason);
+  }
+
+  #listen(): void {
+    const { pool, models, clock } = this.#options;
+    this.#link.on('ready', (welcome, { sentAt, receivedAt }) => {
+      const skew = clock.now() - clock.monotonic();
+      this.#time.addAnchor({ monotonic: sentAt, skew }, { monotonic: receivedAt, skew }, welcome.now);
+      this.#ready(welcome);
+    });
+    this.#link.on('lost', (reason) => {
+      if (this.#state === 'RUNNING') this.#setState('CONNECTING', `connection lost: ${reason}`);
+    });
+    this.#link.on('final', (code, message) => void this.#fail(code, message));
+    this.#link.on('hint', (event, payload) => {
+      const hint = payload as never;
+      if (event === 'work:available') this.#keeper.requestWork();
+      else if (event === 'shard:changed') this.#keeper.shardChanged(hint);
+      else if (event === 'lease:lost') this.#keeper.leaseLost(hint);
+      else if (event === 'model:available') void models?.switchTo((hint as { version: string | null }).version);
+      else if (event === 'camera:watch') {
+        const { cameraIds, seconds } = hint as { cameraIds: number[]; seconds: number };
+        pool.watch(cameraIds, seconds);
+      }
+    });
+  }
+
+  #ready(welcome: Welcome): void {
+    this.#syncClocks();
+    this.#reporter.setPeriod(welcome.reportMs);
+    if (this.#state === 'CONNECTING') this.#setState('RUNNING', 'the coordinator said welcome');
+    this.#outbox.hurry();
+    this.#keeper.welcome(welcome);
+    void this.#options.models?.switchTo(welcome.modelVersion);
+  }
+
+  #renewed(answer: RenewAnswer): void {
+    this.#syncClocks();
+    this.#reporter.setPeriod(answer.reportMs);
+    this.#highestToken.saw(this.#keeper.highestToken);
+    void this.#options.models?.switchTo(answer.modelVersion);
+  }
+
+  #syncClocks(): void {
+    const offset = this.#time.offset(this.#instant());
+    if (offset === undefined) return;
+    this.#options.pool.setTime(offset);
+    if (this.#clockTold) return;
+    this.#clockTold = true;
+    const dated = this.#time.date(this.#instant());
+    const item = probeClock(this.#options.clock.now() - (dated?.at ?? 0), dated?.errorMs ?? 0);
+    this.#options.probe.push(item);
+    this.emit('probe', item);
+  }
+
+  #received(receipt: Receipt): void {
+    this.#reporter.setPeriod(receipt.reportMs);
+    this.#uploads.want(receipt.wanted);
+  }
+
+  #instant(): Instant {
+    const { clock } = this.#options;
+    const monotonic = clock.monotonic();
+    return { monotonic, skew: clock.now() - monotonic };
+  }
+
+  #hello(): Hello {
+    const { identity, version, place, probe } = this.#options;
+    return {
+      name: identity.name,
+      version,
+      capacity: this.#capacity.current,
+      ...(place && { place }),
+      probe,
+      highestToken: Math.max(this.#highestToken.value, this.#keeper.highestToken),
+      held: this.#keeper.held,
+    };
+  }
+
+  #status() {
+    const { pool, clock, models } = this.#options;
+    const now = clock.monotonic();
+    const seconds = (now - this.#lastRenewal.at) / 1_000;
+    // Counts come in with the reports: a shorter period would swing between nothing and twice the truth.
+    if (seconds >= 10) {
+      const { attempts, late, cameras } = pool.takeCounts();
+      const rate = attempts / seconds;
+      this.#lastRenewal = { at: now, rate, late };
+      this.#capacity.learn({ rate, lateShare: cameras > 0 ? late / cameras : 0 });
+    }
+    const { rate, late } = this.#lastRenewal;
+    const modelVersion = models?.modelVersion ?? null;
+    return { capacity: this.#capacity.current, rate, late, modelVersion, outboxBatches: this.#outbox.size };
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const until = clock.monotonic() + DRAIN_MS;
+    if (this.#state === 'INITIALIZED') return this.#close('stopped before it began');
+    this.#setState('DRAINING', 'asked to stop');
+    const successors = await this.#keeper.drain();
+    this.#keeper.renewSoon();
+    while (successors && this.#keeper.held.length > 0 && clock.monotonic() < until - FLUSH_MS) {
+      if (this.#cancelled.signal.aborted) break;
+      await clock.sleep(100, this.#cancelled.signal).catch(() => {});
+    }
+    if (this.#keeper.held.length > 0) logger.info({ shards: this.#keeper.held.length }, 'handing shards back');
+    await this.#keeper.releaseAll('the agent stops');
+    await this.#reporter
+      .flush()
+      .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'last report failed'));
+    const late = AbortSignal.timeout(Math.max(1, until - clock.monotonic()));
+    await this.#outbox.flushed(AbortSignal.any([late, this.#cancelled.signal])).catch(() => {});
+    await this.#close('drained');
+  }
+
+  async #fail(code: string, message: string): Promise<void> {
+    if (this.#stopping && this.#state !== 'DRAINING') return;
+    this.#keeper.stop(code === 'SESSION_SUPERSEDED' ? 'superseded' : 'revoked');
+    await this.#reporter.flush().catch(() => {});
+    await this.#closeParts();
+    if (this.#state !== 'STOPPED' && this.#state !== 'FAILED') this.#setState('FAILED', `${code}: ${message}`);
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#keeper.stop('stopped');
+    await this.#reporter.flush().catch((error: unknown) => {
+      this.#options.logger.error({ code: codeOf(error), reason: messageOf(error) }, 'last report failed');
+    });
+    await this.#closeParts();
+    if (this.#state !== 'FAILED') this.#setState('STOPPED', reason);
+  }
+
+  async #closeParts(): Promise<void> {
+    this.#reporter.stop();
+    this.#outbox.stop();
+    this.#link.close();
+    await this.#options.pool.close();
+    await this.#options.models?.stop();
+  }
+}

@@ -1,0 +1,243 @@
+import { OUTCOME } from '../../common/domain/fragment.ts';
+import type { CameraMemory, GateMemory, Scores } from '../../common/domain/fragment.ts';
+import type { EncodedFrame } from '../../common/domain/frame.ts';
+import { VERDICTS } from '../../common/domain/verdict.ts';
+import type { Judgement, Verdict } from '../../common/domain/verdict.ts';
+import { decide } from '../classify/gate.ts';
+import type { GateOptions } from '../classify/gate.ts';
+import type { Cleaned, Cleaner } from '../clean/clean.ts';
+import type { Attempt } from '../report/fragments.ts';
+import { verdictOfSourceError } from '../sources/errors.ts';
+import type { FetchRequest } from '../sources/source.ts';
+import type { CoordinatorClock } from './clocks.ts';
+import type { PictureClassifier } from './contracts.ts';
+import type { CameraStart, CameraStopped } from './messages.ts';
+
+export interface Stages {
+  cleaner: Cleaner;
+  classifier: PictureClassifier;
+  gate: GateOptions;
+  clock: CoordinatorClock;
+  session: string;
+  /** Takes the attempt and, where it brought a new picture, its bytes. */
+  report(attempt: Attempt, picture: Buffer | null): void;
+  random(): number;
+}
+
+interface Received {
+  sequence: number;
+  frame: EncodedFrame;
+  monotonic: number;
+  skew: number;
+  latencyMs: number | undefined;
+}
+
+interface Decision {
+  label: string | null;
+  modelVersion: string | null;
+  scores: Scores | null;
+  outcome: number;
+}
+
+const UNDECIDED: Decision = { label: null, modelVersion: null, scores: null, outcome: 0 };
+/** Verdicts of pictures that show a scene: they have a label, their own or that of the frame they repeat. */
+const SHOWS_SCENE: ReadonlySet<Verdict> = new Set<Verdict>(['good', 'duplicate', 'frozen']);
+
+/**
+ * One camera of this agent, from fetch to report. Attempts follow each other; each has a sequence number of its own and ends in
+ * one verdict, except that an attempt under way when the camera is stopped ends in nothing.
+ */
+export class CameraPipeline {
+  readonly camera: CameraStart;
+  readonly #stages: Stages;
+  readonly #stop = new AbortController();
+  #clean: NonNullable<CameraMemory['clean']>;
+  #gate: GateMemory | undefined;
+  #lastAttemptAt: number | undefined;
+  #sequence: number;
+  /** Of the last picture seen, for a repetition of it that is classified because the decision is too old. */
+  #thumbnail: Uint8Array | undefined;
+
+  constructor(camera: CameraStart, stages: Stages) {
+    this.camera = camera;
+    this.#stages = stages;
+    this.#sequence = camera.sequence;
+    this.#clean = camera.memory?.clean ?? {};
+    this.#gate = camera.memory?.gate;
+    this.#lastAttemptAt = camera.memory?.lastAttemptAt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  stop(): CameraStopped {
+    this.#stop.abort();
+    return { cameraId: this.camera.assignment.cameraId, sequence: this.#sequence, memory: this.#memory() };
+  }
+
+  /** One attempt of a camera that is asked. Never throws. */
+  async attempt(fetch: (request: FetchRequest) => Promise<EncodedFrame>): Promise<void> {
+    const sequence = this.#sequence++;
+    const began = this.#stages.clock.monotonic();
+    try {
+      const received = this.#stamp(sequence, await fetch(this.#request(sequence)), began);
+      await this.#process(received);
+    } catch (error) {
+      this.#fail(sequence, began, error);
+    }
+  }
+
+  /** One picture that a stream brought of itself, which counts as one attempt. Never throws. */
+  async receive(frame: EncodedFrame): Promise<void> {
+    const sequence = this.#sequence++;
+    try {
+      await this.#process(this.#stamp(sequence, frame, undefined));
+    } catch (error) {
+      this.#fail(sequence, undefined, error);
+    }
+  }
+
+  /** An attempt that brought nothing. */
+  fail(error: unknown): void {
+    this.#fail(this.#sequence++, undefined, error);
+  }
+
+  /** For requests that a stream opens: the number of the attempt that its next picture will be. */
+  get nextAttemptId(): string {
+    return this.#attemptId(this.#sequence);
+  }
+
+  async #process(received: Received): Promise<void> {
+    const cleaned = await this.#stages.cleaner.clean(received.frame, this.#clean);
+    this.#report(received, cleaned, await this.#classify(received.frame, cleaned));
+  }
+
+  /** The clocks are read in the moment of arrival: a suspend while the classifier works must not move the instant. */
+  #stamp(sequence: number, frame: EncodedFrame, began: number | undefined): Received {
+    const { clock } = this.#stages;
+    const monotonic = frame.fetchedAt - clock.offset;
+    return {
+      sequence,
+      frame,
+      monotonic,
+      skew: Date.now() - clock.monotonic(),
+      latencyMs: began === undefined ? undefined : Math.max(0, monotonic - began),
+    };
+  }
+
+  /** Not conditional where a 304 would leave nothing to classify although the decision has to be made anew. */
+  #request(sequence: number): FetchRequest {
+    const request: FetchRequest = { attemptId: this.#attemptId(sequence), signal: this.#stop.signal };
+    if (this.#decide(undefined, 1)?.action === 'classify') return request;
+    return { ...request, etag: this.#clean.etag, lastModified: this.#clean.lastModified };
+  }
+
+  #attemptId(sequence: number): string {
+    return `${this.#stages.session}/${this.camera.assignment.cameraId}/${sequence}`;
+  }
+
+  #decide(thumbnail: Uint8Array | undefined, random: number): ReturnType<typeof decide> | undefined {
+    const { classifier, clock, gate } = this.#stages;
+    const { modelVersion } = classifier;
+    if (modelVersion === null) return undefined;
+    const { cameraId } = this.camera.assignment;
+    return decide({ cameraId, now: clock.now(), thumbnail, memory: this.#gate, modelVersion, random }, gate);
+  }
+
+  async #classify(frame: EncodedFrame, cleaned: Cleaned): Promise<Decision> {
+    if (cleaned.thumbnail) this.#thumbnail = Uint8Array.from(cleaned.thumbnail);
+    if (!SHOWS_SCENE.has(cleaned.verdict)) return UNDECIDED;
+    const decision = this.#decide(cleaned.thumbnail, this.#stages.random());
+    if (!decision) return UNDECIDED;
+    if (decision.action === 'inherit' || !frame.bytes) return this.#inherited(OUTCOME.gated);
+    const before = this.#gate?.label;
+    const result = await this.#stages.classifier.classify(frame.bytes);
+    const label = result?.scores.fused[0]?.label;
+    if (!result || label === undefined) return this.#inherited(0);
+    this.#gate = {
+      thumbnail: this.#thumbnail ? Buffer.from(this.#thumbnail).toString('base64') : (this.#gate?.thumbnail ?? ''),
+      classifiedAt: this.#stages.clock.now(),
+      label,
+      modelVersion: result.modelVersion,
+      scores: result.scores,
+    };
+    const audit = decision.action === 'audit' ? OUTCOME.audited | (label === before ? 0 : OUTCOME.auditDiffers) : 0;
+    return { label, modelVersion: result.modelVersion, scores: result.scores, outcome: OUTCOME.classified | audit };
+  }
+
+  #inherited(outcome: number): Decision {
+    if (!this.#gate) return UNDECIDED;
+    const { label, modelVersion, scores } = this.#gate;
+    return { label, modelVersion, scores, outcome };
+  }
+
+  #report(received: Received, cleaned: Cleaned, decision: Decision): void {
+    if (this.#stop.signal.aborted) return;
+    const { frame } = received;
+    this.#clean = cleaned.memory;
+    const yieldsFrame = VERDICTS[cleaned.verdict].yieldsFrame;
+    const repeats = frame.notModified || cleaned.evidence['repeats'] !== undefined || cleaned.verdict === 'frozen';
+    const { width, height } = cleaned.memory;
+    const attempt: Attempt = {
+      ...this.#common(received),
+      // A repeated picture has the key of the picture that it repeats; `unchanged` tells them apart.
+      verdict: cleaned.verdict === 'duplicate' ? 'good' : cleaned.verdict,
+      evidence: cleaned.evidence,
+      label: decision.label,
+      modelVersion: decision.modelVersion,
+      scores: decision.scores,
+      outcome: decision.outcome | (yieldsFrame ? OUTCOME.frame : 0) | (repeats ? OUTCOME.unchanged : 0),
+      bytes: frame.transferBytes,
+      frameDigest: yieldsFrame ? (cleaned.digest ?? null) : null,
+      ...(frame.serial !== undefined && { serial: frame.serial }),
+      ...(received.latencyMs !== undefined && { latencyMs: received.latencyMs }),
+      ...(frame.capturedAt && { capturedAt: frame.capturedAt }),
+      ...(yieldsFrame && width !== undefined && { width }),
+      ...(yieldsFrame && height !== undefined && { height }),
+    };
+    this.#stages.report(attempt, yieldsFrame && !repeats ? frame.bytes : null);
+  }
+
+  #fail(sequence: number, began: number | undefined, error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    const monotonic = this.#stages.clock.monotonic();
+    const judgement = judge(error);
+    const latencyMs = began === undefined ? undefined : monotonic - began;
+    this.#stages.report(
+      {
+        ...this.#common({ sequence, monotonic, skew: Date.now() - monotonic }),
+        ...judgement,
+        label: null,
+        modelVersion: null,
+        scores: null,
+        outcome: 0,
+        bytes: 0,
+        frameDigest: null,
+        ...(latencyMs !== undefined && { latencyMs }),
+      },
+      null,
+    );
+  }
+
+  #common({ sequence, monotonic, skew }: Pick<Received, 'sequence' | 'monotonic' | 'skew'>) {
+    this.#lastAttemptAt = Math.round(monotonic + this.#stages.clock.offset);
+    const { cameraId } = this.camera.assignment;
+    const memory = this.#memory() ?? { lastAttemptAt: this.#lastAttemptAt };
+    return { cameraId, token: this.camera.token, sequence, monotonic, skew, memory };
+  }
+
+  #memory(): CameraMemory | null {
+    if (this.#lastAttemptAt === undefined) return null;
+    return { lastAttemptAt: this.#lastAttemptAt, clean: this.#clean, ...(this.#gate && { gate: this.#gate }) };
+  }
+}
+
+/** An abort that is not ours is a fault like any other. */
+function judge(error: unknown): Judgement {
+  try {
+    return verdictOfSourceError(error);
+  } catch {
+    return { verdict: 'failed', evidence: { code: 'ABORTED' } };
+  }
+}

@@ -1,0 +1,240 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { CameraMemory } from '../../common/domain/fragment.ts';
+import type { Assignment, Grant, HostBudget, ShardDelta, Stretch } from '../../common/protocol/agent-link.ts';
+import type { Logger } from '../../common/runtime/logger.ts';
+import type { Lease, ShardHolder } from '../leases/keeper.ts';
+import type { UndatedFragment } from '../report/fragments.ts';
+import { HostShares } from './host-shares.ts';
+import type { CameraStart, CameraStopped, Counts, WorkerSettings } from './messages.ts';
+import { WorkerHandle } from './worker-handle.ts';
+import type { PictureClassifier } from './contracts.ts';
+
+export interface CapturePoolOptions {
+  /** Threads; 0 takes all cores. */
+  workers: number;
+  settings: WorkerSettings;
+  classifier?: PictureClassifier;
+  logger: Logger;
+}
+
+interface Held {
+  lease: Lease;
+  assignment: Assignment;
+  worker: number;
+}
+
+/** A worker that died may have used numbers that nobody heard of. */
+const GAP_AFTER_CRASH = 1_000_000;
+
+/**
+ * The capture workers as one holder of shards. A camera belongs to the worker of its host, so that a host's limits are kept in
+ * one place; the main thread knows who runs what and never touches a picture.
+ */
+export class CapturePool implements ShardHolder {
+  readonly #options: CapturePoolOptions;
+  readonly #workers: WorkerHandle[];
+  readonly #held = new Map<number, Held>();
+  /** Cameras whose last attempt is being awaited, with what comes after it. */
+  readonly #stopping = new Map<number, Held | null>();
+  readonly #sequences = new Map<number, number>();
+  readonly #memories = new Map<number, CameraMemory>();
+  readonly #shares = new HostShares();
+  #counts: Counts = { attempts: 0, late: 0, cameras: 0 };
+  /** Told of the newest picture of a camera that somebody watches. */
+  onLatest: (cameraId: number, digest: string, bytes: Buffer) => void = () => {};
+
+  constructor(options: CapturePoolOptions) {
+    this.#options = options;
+    const count = options.workers > 0 ? options.workers : availableParallelism();
+    this.#workers = Array.from({ length: count }, (_, index) => this.#spawn(index));
+  }
+
+  /** Cameras that are captured now. */
+  get cameras(): number {
+    return this.#held.size;
+  }
+
+  take(lease: Lease, grant: Grant): void {
+    this.#setHosts(lease.shardId, grant.hosts);
+    lease.signal.addEventListener('abort', () => this.#leave(lease), { once: true });
+    this.#start(lease, grant.cameras);
+  }
+
+  change(lease: Lease, delta: ShardDelta): void {
+    this.#setHosts(lease.shardId, delta.hosts);
+    const ours = (cameraId: number) => this.#held.get(cameraId)?.lease === lease;
+    this.#stop(delta.remove.filter(ours));
+    this.#start(
+      lease,
+      delta.upsert.filter(({ cameraId }) => ours(cameraId)),
+    );
+  }
+
+  begin(lease: Lease, delta: ShardDelta): void {
+    this.#start(
+      lease,
+      delta.upsert.filter(({ cameraId }) => this.#held.get(cameraId)?.lease !== lease),
+    );
+  }
+
+  stretch(stretch: Stretch): void {
+    for (const worker of this.#workers) worker.post({ type: 'stretch', stretch });
+  }
+
+  /** Coordinator's time minus monotonic clock, ms. */
+  setTime(offset: number): void {
+    for (const worker of this.#workers) worker.post({ type: 'time', offset });
+  }
+
+  setModel(version: string | null): void {
+    for (const worker of this.#workers) worker.post({ type: 'model', version });
+  }
+
+  watch(cameraIds: number[], seconds: number): void {
+    for (const worker of this.#workers) worker.post({ type: 'watch', cameraIds, seconds });
+  }
+
+  /** All fragments since the last call. */
+  async collect(): Promise<UndatedFragment[]> {
+    const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));
+    for (const { counts } of answers) {
+      this.#counts.attempts += counts.attempts;
+      this.#counts.late += counts.late;
+    }
+    const fragments = answers.flatMap(({ fragments }) => fragments);
+    for (const { cameraId, firstSequence, monotonic } of fragments) {
+      const next = firstSequence + monotonic.length;
+      if (next > (this.#sequences.get(cameraId) ?? 0)) this.#sequences.set(cameraId, next);
+    }
+    return fragments;
+  }
+
+  /** Attempts and late cameras since the last call. */
+  takeCounts(): Counts {
+    const counts = { ...this.#counts, cameras: this.#held.size };
+    this.#counts = { attempts: 0, late: 0, cameras: 0 };
+    return counts;
+  }
+
+  /** Bytes of a picture that a worker still remembers. */
+  async picture(digest: string): Promise<Buffer | null> {
+    for (const worker of this.#workers) {
+      const bytes = await worker.picture(digest);
+      if (bytes) return Buffer.from(bytes);
+    }
+    return null;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  #spawn(index: number): WorkerHandle {
+    const { settings, classifier, logger } = this.#options;
+    return new WorkerHandle(() => new Worker(WORKER, { workerData: settings, execArgv: LOADER }), {
+      classifier,
+      logger,
+      onLatest: (cameraId, digest, bytes) => this.onLatest(cameraId, digest, bytes),
+      onStopped: (camera) => this.#stopped(camera),
+      onCrashed: () => this.#restart(index),
+    });
+  }
+
+  #start(lease: Lease, assignments: readonly Assignment[]): void {
+    const starts: Held[] = [];
+    for (const assignment of assignments) {
+      const { cameraId } = assignment;
+      const next = { lease, assignment, worker: workerOf(assignment.host, this.#workers.length) };
+      const running = this.#held.get(cameraId);
+      if (running) this.#keepValidators(running, assignment);
+      if (running) this.#stop([cameraId]);
+      this.#held.set(cameraId, next);
+      if (this.#stopping.has(cameraId)) this.#stopping.set(cameraId, next);
+      else starts.push(next);
+    }
+    this.#post(starts);
+  }
+
+  /** A URL's ETag says nothing about another URL. */
+  #keepValidators(running: Held, assignment: Assignment): void {
+    if (running.assignment.source.url === assignment.source.url) return;
+    assignment.memory = null;
+  }
+
+  #post(starts: readonly Held[]): void {
+    for (const [index, worker] of this.#workers.entries()) {
+      const cameras = starts.filter((held) => held.worker === index).map((held) => this.#startOf(held));
+      if (cameras.length > 0) worker.post({ type: 'start', cameras });
+    }
+  }
+
+  #startOf({ lease, assignment }: Held): CameraStart {
+    const known = this.#memories.get(assignment.cameraId);
+    this.#memories.delete(assignment.cameraId);
+    const given = assignment.memory;
+    const memory = known && given && known.lastAttemptAt > given.lastAttemptAt ? known : given;
+    const sequence = this.#sequences.get(assignment.cameraId) ?? 0;
+    return { shardId: lease.shardId, token: lease.token, assignment, memory, sequence };
+  }
+
+  #stop(cameraIds: readonly number[]): void {
+    for (const [index, worker] of this.#workers.entries()) {
+      const mine = cameraIds.filter((cameraId) => this.#held.get(cameraId)?.worker === index);
+      const running = mine.filter((cameraId) => !this.#stopping.has(cameraId));
+      for (const cameraId of mine) {
+        this.#held.delete(cameraId);
+        this.#stopping.set(cameraId, null);
+      }
+      if (running.length > 0) worker.post({ type: 'stop', cameraIds: running });
+    }
+  }
+
+  #stopped({ cameraId, sequence, memory }: CameraStopped): void {
+    this.#sequences.set(cameraId, Math.max(sequence, this.#sequences.get(cameraId) ?? 0));
+    if (memory) this.#memories.set(cameraId, memory);
+    const next = this.#stopping.get(cameraId);
+    this.#stopping.delete(cameraId);
+    if (next) this.#post([next]);
+    else this.#memories.delete(cameraId);
+  }
+
+  #leave(lease: Lease): void {
+    this.#shares.remove(lease.shardId);
+    this.#stop([...this.#held].filter(([, held]) => held.lease === lease).map(([cameraId]) => cameraId));
+  }
+
+  #setHosts(shardId: number, hosts: readonly HostBudget[]): void {
+    const changed = this.#shares.set(shardId, hosts);
+    for (const [index, worker] of this.#workers.entries()) {
+      const mine = changed.filter(({ host }) => workerOf(host, this.#workers.length) === index);
+      if (mine.length > 0) worker.post({ type: 'hosts', hosts: mine });
+    }
+  }
+
+  #restart(index: number): void {
+    for (const [cameraId, next] of [...this.#stopping]) {
+      this.#sequences.set(cameraId, (this.#sequences.get(cameraId) ?? 0) + GAP_AFTER_CRASH);
+      this.#stopping.delete(cameraId);
+      if (next && next.worker !== index) this.#post([next]);
+    }
+    const cameras = [...this.#held.values()].filter(({ worker }) => worker === index);
+    for (const { assignment } of cameras) {
+      const { cameraId } = assignment;
+      this.#sequences.set(cameraId, (this.#sequences.get(cameraId) ?? 0) + GAP_AFTER_CRASH);
+    }
+    this.#post(cameras);
+  }
+}
+
+// From sources the thread needs a loader of its own.
+const FROM_SOURCES = import.meta.url.endsWith('.ts');
+const WORKER = new URL(FROM_SOURCES ? './worker.ts' : './worker.js', import.meta.url);
+const LOADER = FROM_SOURCES ? ['--import', 'tsx'] : [];
+
+/** FNV-1a over the host's name. */
+function workerOf(host: string, workers: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < host.length; i++) hash = Math.imul(hash ^ host.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % workers;
+}

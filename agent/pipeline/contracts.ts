@@ -1,0 +1,9 @@
+import type { Scores } from '../../common/domain/fragment.ts';
+
+/** What the pipeline needs of a classifier. Without one, and while it has no model, frames carry no label. */
+export interface PictureClassifier {
+  /** Version in force, `null` while there is none. */
+  readonly modelVersion: string | null;
+  /** `null` without a model, and for a picture that cannot be decoded. */
+  classify(picture: Uint8Array): Promise<{ modelVersion: string; scores: Scores } | null>;
+}

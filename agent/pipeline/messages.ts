@@ -1,0 +1,62 @@
+import type { Assignment, HostBudget, Stretch } from '../../common/protocol/agent-link.ts';
+import type { CameraMemory, Scores } from '../../common/domain/fragment.ts';
+import type { UndatedFragment } from '../report/fragments.ts';
+
+/** What main thread and capture workers say to each other. Bytes of pictures stay in the worker unless somebody asks. */
+export interface WorkerSettings {
+  session: string;
+  attemptHeader: boolean;
+  egressAllow: string[];
+  userAgent: string;
+  timeoutMs: number;
+  maxBytes: number;
+  maxPixels: number;
+  gate: { threshold: number; maxAgeMs: number; auditShare: number };
+  /** Attempts under way at once in one worker. */
+  concurrency: number;
+  /** Bytes of pictures that one worker remembers. */
+  pictureBytes: number;
+  fileRoots: string[];
+}
+
+export interface CameraStart {
+  shardId: number;
+  token: number;
+  assignment: Assignment;
+  memory: CameraMemory | null;
+  /** Sequence number of the first attempt: numbers of a (session, camera) are never used twice. */
+  sequence: number;
+}
+
+export interface CameraStopped {
+  cameraId: number;
+  sequence: number;
+  memory: CameraMemory | null;
+}
+
+export interface Counts {
+  attempts: number;
+  late: number;
+  cameras: number;
+}
+
+export type ToWorker =
+  | { type: 'start'; cameras: CameraStart[] }
+  | { type: 'stop'; cameraIds: number[] }
+  | { type: 'hosts'; hosts: HostBudget[] }
+  | { type: 'stretch'; stretch: Stretch }
+  /** What to add to the monotonic clock for the coordinator's time, ms. */
+  | { type: 'time'; offset: number }
+  | { type: 'model'; version: string | null }
+  | { type: 'watch'; cameraIds: number[]; seconds: number }
+  | { type: 'collect'; id: number }
+  | { type: 'picture'; id: number; digest: string }
+  | { type: 'classified'; id: number; result: { modelVersion: string; scores: Scores } | null }
+  | { type: 'close' };
+
+export type FromWorker =
+  | { type: 'stopped'; camera: CameraStopped }
+  | { type: 'collected'; id: number; fragments: UndatedFragment[]; counts: Counts }
+  | { type: 'picture'; id: number; bytes: Uint8Array | null }
+  | { type: 'classify'; id: number; bytes: Uint8Array }
+  | { type: 'latest'; cameraId: number; digest: string; bytes: Uint8Array };

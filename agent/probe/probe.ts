@@ -1,0 +1,35 @@
+import type { ProbeItem } from '../../common/protocol/agent-link.ts';
+import { probeCpu } from './cpu.ts';
+import { probeDisk } from './disk.ts';
+import { probeDescriptors, probeMemory } from './limits.ts';
+
+export interface ProbeResult {
+  items: ProbeItem[];
+  /** Attempts a second that this machine can take, before anything was measured on real cameras. */
+  capacity: number;
+}
+
+/** Looks at what the agent needs of its machine. Takes about a second; throws nothing. */
+export async function probeMachine(options: { dataFolder: string; workers: number }): Promise<ProbeResult> {
+  const cpu = probeCpu(options.workers);
+  const items = [cpu.item, probeMemory(), await probeDisk(options.dataFolder), await probeDescriptors()];
+  return { items, capacity: cpu.capacity };
+}
+
+/** Wrong clocks do no harm to dates (those follow the coordinator), but to certificates and logs. */
+export function probeClock(offsetMs: number, errorMs: number): ProbeItem {
+  const seconds = Math.round(offsetMs / 100) / 10;
+  const found = `${Math.abs(seconds)} s ${offsetMs < 0 ? 'behind' : 'ahead of'} the coordinator (± ${Math.ceil(errorMs)} ms)`;
+  const ok = Math.abs(offsetMs) < 30_000;
+  return {
+    name: 'clock',
+    ok,
+    found,
+    ...(!ok && { mend: 'Let NTP set the clock, for example: timedatectl set-ntp true' }),
+  };
+}
+
+/** One line an item, as people see it when the agent starts. */
+export function describeProbe(items: readonly ProbeItem[]): string[] {
+  return items.map(({ name, ok, found, mend }) => `${ok ? '✓' : '✗'} ${name}: ${found}${mend ? `. ${mend}` : ''}`);
+}
