@@ -2,11 +2,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { AgentNumbers, CameraNumbers, DayBytes, FleetStatus, Totals } from '../common/protocol/status.ts';
 import type { AgentInfo } from './fleet/agents.ts';
+import type { FleetStatus as FleetSummary } from './fleet/fleet.ts';
 import type { Database } from './platform/database/database.ts';
+import type { MetricSource } from './platform/http/metrics.ts';
 
 export interface StatusParts {
   database: Database;
-  agents(): Promise<AgentInfo[]>;
+  fleet(): Promise<FleetSummary>;
   /** The model in force. */
   model(): Promise<{ version: string; name: string } | null>;
   frames: { quotaBytes: number };
@@ -43,29 +45,28 @@ export class StatusReader {
   }
 
   async #read(totals: Promise<Totals>, since = 0): Promise<FleetStatus> {
-    const [fleet, agents, frames, bytes, model, counted] = await Promise.all([
-      this.#readFleet(),
-      this.#parts.agents(),
+    const [fleet, held, frames, bytes, model, counted] = await Promise.all([
+      this.#parts.fleet(),
+      this.#readHeld(),
       this.#readFrames(),
       this.#readBytes(),
       this.#parts.model(),
       totals,
     ]);
-    const stretch = { factor: fleet.factor, belowPriority: fleet.below };
+    const { agents, stretch, advice } = fleet;
     const cameras = await this.#readCameras(stretch, since);
     const working = agents.filter(({ state }) => state === 'online');
-    const load = {
-      asked: fleet.asked,
-      capacity: sum(working.map(({ capacity }) => capacity)),
-      rate: sum(agents.map(({ rate }) => rate)),
-    };
     return {
       cameras,
       agents: agents.map(agentNumbers),
-      shards: { total: fleet.shards, held: fleet.held },
-      load,
+      shards: { total: fleet.shards, held },
+      load: {
+        asked: fleet.demand,
+        capacity: sum(working.map(({ capacity }) => capacity)),
+        rate: sum(agents.map(({ rate }) => rate)),
+      },
       stretch,
-      advice: adviceFor(load, working),
+      advice,
       totals: counted,
       bytes,
       frames,
@@ -73,14 +74,9 @@ export class StatusReader {
     };
   }
 
-  #readFleet(): Promise<{ shards: number; held: number; asked: number; factor: number; below: number }> {
-    return this.#parts.database.one(
-      `select (select count(*)::int from shards where retired_at is null) as shards,
-         (select count(*)::int from grants where until_at is null) as held,
-         (select coalesce(sum(1000.0 / interval_ms), 0)::float8 from cameras
-          where lifecycle = 'active' and transport is not null) as asked,
-         stretch_factor as factor, stretch_below as below from fleet_settings`,
-    );
+  async #readHeld(): Promise<number> {
+    const open = 'select count(*)::int as held from grants where until_at is null';
+    return (await this.#parts.database.one<{ held: number }>(open)).held;
   }
 
   async #readCameras({ factor, belowPriority }: FleetStatus['stretch'], since: number): Promise<CameraNumbers> {
@@ -175,13 +171,46 @@ function agentNumbers(agent: AgentInfo): AgentNumbers {
   return { id, name, state, capacity, rate, cameras, late, outboxBatches, modelVersion, lastSeenAt };
 }
 
-/** What to add, in words, where the cameras ask for more than the agents can take. */
-function adviceFor({ asked, capacity }: FleetStatus['load'], working: readonly AgentInfo[]): string | null {
-  if (asked <= capacity) return null;
-  if (working.length === 0)
-    return 'No agent works: start one with "camfleet agents invite" and the line that it prints.';
-  const more = Math.ceil((asked - capacity) / (capacity / working.length));
-  return `The cameras ask for ${asked.toFixed(1)} attempts a second and the agents can take ${capacity.toFixed(1)}: add ${more} agent${more > 1 ? 's' : ''} like these, or ask for longer intervals.`;
+/** For Prometheus, all from one reading. */
+export function statusMetrics(status: StatusReader): MetricSource[] {
+  const number = (name: string, help: string, pick: (status: FleetStatus) => number): MetricSource => ({
+    name,
+    help,
+    read: async () => pick(await status.recent()),
+  });
+  const byLabel = (
+    name: string,
+    help: string,
+    label: string,
+    pick: (status: FleetStatus) => Record<string, number>,
+  ): MetricSource => ({ name, help, label, read: async () => pick(await status.recent()) });
+  return [
+    byLabel('cameras', 'Cameras by lifecycle.', 'lifecycle', ({ cameras }) => cameras.byLifecycle),
+    byLabel('cameras_by_verdict', 'Active cameras by newest verdict.', 'verdict', ({ cameras }) => cameras.byVerdict),
+    number('cameras_slower', 'Cameras slower than asked, because capacity is short.', ({ cameras }) => cameras.slower),
+    byLabel('agents', 'Agents by state.', 'state', ({ agents }) => tally(agents.map(({ state }) => state))),
+    number('outbox_batches', 'Batches that wait with agents.', ({ agents }) =>
+      sum(agents.map(({ outboxBatches }) => outboxBatches)),
+    ),
+    number('shards', 'Shards.', ({ shards }) => shards.total),
+    number('shards_held', 'Shards that an agent holds.', ({ shards }) => shards.held),
+    number('attempts_asked_per_second', 'What the cameras ask for.', ({ load }) => load.asked),
+    number('attempts_capacity_per_second', 'What the agents can take.', ({ load }) => load.capacity),
+    number('attempts_per_second', 'What the agents do.', ({ load }) => load.rate),
+    number(
+      'stretch_factor',
+      'Common factor of the intervals; 1 where capacity is enough.',
+      ({ stretch }) => stretch.factor,
+    ),
+    number('frames_kept_bytes', 'Bytes of kept frames.', ({ frames }) => frames.bytes),
+    number('frames_quota_bytes', 'Room for kept frames.', ({ frames }) => frames.quotaBytes),
+  ];
+}
+
+function tally(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
 }
 
 const query = z.object({ since: z.coerce.number().min(0).optional() });

@@ -6,7 +6,7 @@ import type { AgentInfo, Agents } from './agents.ts';
 
 export interface FleetRoutesParts {
   agents: Pick<Agents, 'invite' | 'join' | 'list' | 'cordon' | 'drain' | 'revoke'>;
-  nonces: { create(): Promise<string> };
+  sessions: { nonce(): Promise<string> };
 }
 
 const agentParams = z.object({ agent: z.string().min(1).max(100) });
@@ -14,7 +14,7 @@ const onBody = z.object({ on: z.boolean().default(true) }).default({ on: true })
 const inviteBody = z.object({ uses: z.number().int().min(1).max(1_000).default(1) }).default({ uses: 1 });
 
 /** Agents as operators see them, and the two doors that need no session: /agent/join and /agent/nonce. */
-export function fleetRoutes({ agents, nonces }: FleetRoutesParts): FastifyPluginAsyncZod {
+export function fleetRoutes({ agents, sessions }: FleetRoutesParts): FastifyPluginAsyncZod {
   const find = async (idOrName: string): Promise<AgentInfo> => {
     const found = (await agents.list()).filter(({ id, name }) => id === idOrName || name === idOrName);
     if (found.length === 1 && found[0]) return found[0];
@@ -62,7 +62,7 @@ export function fleetRoutes({ agents, nonces }: FleetRoutesParts): FastifyPlugin
       ({ body }) => agents.join(body),
     );
     app.get('/agent/nonce', { config: { role: 'public' }, schema: { tags: ['agent'] } }, async () => ({
-      nonce: await nonces.create(),
+      nonce: await sessions.nonce(),
     }));
   };
 }

@@ -44,7 +44,7 @@ export class Child {
     return this.#process?.pid;
   }
 
-  /** Starts it and waits for the message `{ ready: … }`; rejects with the end of its log when it dies before. */
+  /** Starts it and waits for the message `{ ready: … }` or `{ started: … }`; rejects with the end of its log when it dies before. */
   async start<T = unknown>(withinMs = 60_000): Promise<T> {
     const ready = this.#launch<T>(this.#options.args, this.#options.env);
     const timeout = new AbortController();
@@ -91,7 +91,8 @@ export class Child {
     const startedAt = performance.now();
     return new Promise<T>((resolve, reject) => {
       child.on('message', (message) => {
-        if (typeof message === 'object' && message !== null && 'ready' in message) resolve(message.ready as T);
+        const { ready, started } = message as { ready?: T; started?: T };
+        if (ready ?? started) resolve((ready ?? started) as T);
       });
       this.#ended = new Promise((done) => {
         child.once('error', reject);

@@ -105,10 +105,10 @@ async function prepareAgent(dataFolder: string, number: number, api: Api, option
   return new Child({
     name,
     program: 'agent/main.js',
-    args,
+    args: [...args, ...(invitation ? ['--join', invitation.invitation] : [])],
     logFile: join(dataFolder, 'logs', `${name}.log`),
-    // In the environment, because everybody on the machine can read the arguments.
-    env: { ...env, ...(invitation && { CAMFLEET_INVITATION: invitation.invitation }) },
+    env,
+    // The invitation is spent.
     again: () => ({ args, env }),
     say: options.say,
   });

@@ -12,14 +12,14 @@ export interface MetricSource {
 
 export interface Metrics {
   registry: Registry;
-  add(source: MetricSource): void;
 }
 
 /** All metrics of the process, names `camfleet_*`. */
-export function createMetrics(): Metrics {
+export function createMetrics(sources: readonly MetricSource[] = []): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'camfleet_' });
-  return { registry, add: (source) => addGauge(registry, source) };
+  for (const source of sources) addGauge(registry, source);
+  return { registry };
 }
 
 function addGauge(registry: Registry, { name, help, label, read }: MetricSource): void {

@@ -1,0 +1,122 @@
+import { systemClock } from '../common/runtime/clock.ts';
+import type { Logger } from '../common/runtime/logger.ts';
+import { createFleet } from './fleet/fleet.ts';
+import type { Fleet } from './fleet/fleet.ts';
+import type { FleetSettings } from './fleet/types.ts';
+import type { Ground } from './ground.ts';
+import { CurrentModel } from './learning/current-model.ts';
+import { Models } from './learning/models/models.ts';
+import type { Gateway } from './platform/gateway/gateway.ts';
+import { BullJobQueue } from './platform/jobs/bull-job-queue.ts';
+import type { JobQueue } from './platform/jobs/job-queue.ts';
+import { jobKinds } from './platform/jobs/kinds.ts';
+import { createRegistry } from './registry/registry.ts';
+import type { Registry } from './registry/registry.ts';
+import { createResults } from './results/results.ts';
+import type { Results } from './results/results.ts';
+import type { CoordinatorSettings } from './settings.ts';
+
+/** What rooms say to doors that open later. */
+export interface Wires {
+  gateway: Gateway | undefined;
+}
+
+/** The rooms, in the order in which a frame meets them. */
+export interface Rooms {
+  registry: Registry;
+  fleet: Fleet;
+  results: Results;
+  models: Models;
+  currentModel: CurrentModel;
+  jobs: JobQueue<typeof jobKinds>;
+}
+
+export function createRooms(
+  ground: Ground,
+  wires: Wires,
+  { config, logger }: { config: CoordinatorSettings; logger: Logger },
+): Rooms {
+  const { database, store, key } = ground;
+  const registry = createRegistry({
+    database,
+    credentialsKey: ground.credentialsKey,
+    onChanged: (ids) =>
+      void fleet
+        .camerasChanged(ids)
+        .catch((error: unknown) => logger.warn({ err: error }, 'holders learn of it later')),
+  });
+  const settings = fleetSettings(config);
+  const fleet: Fleet = createFleet({
+    database,
+    logger: logger.child({ room: 'fleet' }),
+    settings,
+    coordinatorKey: key.publicKey,
+    plannableCameras: () => registry.plannableCameras(),
+    assignmentsOf: (ids) => registry.assignmentsOf(ids),
+    memoriesOf: (ids) => results.memoriesOf(ids),
+    notify: (agentId, event, hint) => wires.gateway?.notify(agentId, event, hint),
+    closeSession: (sessionId, reason) => wires.gateway?.dismiss(sessionId, reason),
+    modelVersion: () => currentModel.version,
+    modelReported: ({ agentId }, report) => models.report(agentId, report),
+  });
+  const results: Results = createResults({
+    database,
+    objects: store,
+    window: fleet.window,
+    logger: logger.child({ room: 'results' }),
+    settings: {
+      reportMs: settings.reportMs,
+      quotaBytes: config.frames.quotaBytes,
+      retentionDays: config.observations.retentionDays,
+      witness: config.intake.witness,
+    },
+  });
+  const models: Models = new Models({
+    database,
+    store,
+    key,
+    logger: logger.child({ room: 'learning' }),
+    onPromoted: () => void currentModel.refresh().catch(() => undefined),
+  });
+  const currentModel: CurrentModel = new CurrentModel(models, {
+    clock: systemClock,
+    logger,
+    onChanged: (version) => wires.gateway?.notifyAll('model:available', { version }),
+  });
+  const jobs = createJobs(ground, { registry, results, logger });
+  return { registry, fleet, results, models, currentModel, jobs };
+}
+
+function createJobs(
+  { database, redis, store }: Ground,
+  { registry, results, logger }: { registry: Registry; results: Results; logger: Logger },
+): Rooms['jobs'] {
+  return new BullJobQueue({
+    database,
+    redis,
+    kinds: jobKinds,
+    logger: logger.child({ room: 'jobs' }),
+    handlers: {
+      ...results.jobs,
+      'cameras.import': async ({ params }, { signal, progress }) => {
+        const report = await registry.import(await store.stream(params.objectKey), {
+          sync: params.sync,
+          signal,
+          onProgress: ({ bytes, rows }) => progress({ done: rows, note: `${bytes} bytes read` }),
+        });
+        await store.delete(params.objectKey);
+        return report;
+      },
+    },
+  });
+}
+
+const fleetSettings = ({ leases, reports, planner, politeness }: CoordinatorSettings): FleetSettings => ({
+  ttlMs: leases.ttlSeconds * 1_000,
+  renewMs: leases.renewSeconds * 1_000,
+  autonomyMs: leases.autonomySeconds * 1_000,
+  reportMs: reports.intervalSeconds * 1_000,
+  offerMs: leases.offerSeconds * 1_000,
+  planner,
+  hosts: { concurrency: politeness.concurrencyPerHost, minDelayMs: politeness.minDelayMs },
+});
