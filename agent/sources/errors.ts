@@ -25,6 +25,7 @@ export function sourceError(code: SourceErrorCode, message: string, details: Evi
 
 /**
  * The verdict of an attempt that ended in this error. An abort is no attempt's outcome (the lease is gone): it is thrown on.
+ * Signals may carry another reason than an AbortError, so look at the signal first.
  */
 export function verdictOfSourceError(error: unknown): Judgement {
   if (isAbort(error)) throw error;

@@ -17,6 +17,8 @@ export interface Reply {
 export interface StreamReader {
   onHeaders(status: number, rawHeaders: readonly Buffer[]): void;
   onData(chunk: Buffer): void;
+  /** The server ended the answer. */
+  onEnd?(): void;
 }
 
 export interface ExchangeOptions {
@@ -71,7 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#rawHeaders = rawHeaders;
     const announced = Number(header(rawHeaders, 'content-length') ?? 0);
     if (!this.#options.stream && announced > this.#options.maxBytes) this.#failTooLarge(announced);
-    else this.#guard(() => this.#options.stream?.onHeaders(status, rawHeaders));
+    else if (this.#options.stream) this.#guard(() => this.#options.stream?.onHeaders(status, rawHeaders));
     return true;
   }
 
@@ -86,6 +88,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onComplete(): void {
+    if (this.#over) return;
+    this.#guard(() => this.#options.stream?.onEnd?.());
     if (this.#over) return;
     this.#over = true;
     const chunks = this.#chunks;

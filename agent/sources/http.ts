@@ -208,12 +208,16 @@ export class HttpClient {
   }
 }
 
+/** Gives the host's slot back when the answer begins, and keeps redirects from the reader. */
 function untilAnswered(reader: StreamReader, release: () => void): StreamReader {
+  let redirected = false;
   return {
     onHeaders(status, rawHeaders) {
       release();
-      if (!REDIRECTS.has(status)) reader.onHeaders(status, rawHeaders);
+      redirected = REDIRECTS.has(status);
+      if (!redirected) reader.onHeaders(status, rawHeaders);
     },
-    onData: (chunk) => reader.onData(chunk),
+    onData: (chunk) => redirected || reader.onData(chunk),
+    onEnd: () => redirected || reader.onEnd?.(),
   };
 }

@@ -1,4 +1,5 @@
 import type { EncodedFrame } from '../../common/domain/frame.ts';
+import { sleepUnder } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
 import { header } from './exchange.ts';
 import type { Reply } from './exchange.ts';
@@ -12,11 +13,13 @@ const SENDABLE = /^[\x20-\x7e]{1,128}$/;
 
 /** A camera with a URL that answers with its current picture. */
 export class SnapshotSource implements PolledSource {
+  minIntervalMs: number;
   readonly #context: SourceContext;
   readonly #target: Target;
 
   constructor(spec: SourceSpec, context: SourceContext) {
     this.#context = context;
+    this.minIntervalMs = spec.minIntervalMs ?? DEFAULT_INTERVAL_MS;
     this.#target = parseTarget(spec.url, spec.credentials);
   }
 
@@ -39,7 +42,7 @@ export class SnapshotSource implements PolledSource {
       const frame = await this.fetchOnce({ etag: last?.etag, lastModified: last?.lastModified, signal });
       last = frame.notModified ? last : frame;
       yield frame;
-      await this.#context.clock.sleep(this.#context.minIntervalMs ?? DEFAULT_INTERVAL_MS, signal);
+      await sleepUnder(this.#context.clock, this.minIntervalMs, signal);
     }
   }
 

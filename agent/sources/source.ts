@@ -7,6 +7,8 @@ export type { Credentials } from './target.ts';
 
 /** Everything that gives pictures. */
 export interface FrameSource {
+  /** Least time between two pictures of `frames()`, ms; what comes in between is skipped uncopied. May be changed at any time. */
+  minIntervalMs: number;
   /** Runs once and throws when it cannot go on; restarting it is somebody else's business. */
   frames(signal: AbortSignal): AsyncIterable<EncodedFrame>;
 }
@@ -31,7 +33,9 @@ export type Transport = 'snapshot' | 'mjpeg' | 'file';
 export interface SourceSpec {
   transport: Transport;
   url: string;
-  credentials?: Credentials;
+  credentials?: Credentials | undefined;
+  /** See `FrameSource.minIntervalMs`; default 60 s for snapshots, 0 for the others. */
+  minIntervalMs?: number;
 }
 
 /** What every source of a worker thread shares. */
@@ -40,8 +44,6 @@ export interface SourceContext {
   clock: Clock;
   /** Send `X-Camfleet-Attempt`: for tests, where a simulated camera is the witness. */
   attemptHeader?: boolean;
-  /** Time between two pictures that `frames()` hands over, ms; what comes in between is skipped unread. */
-  minIntervalMs?: number;
   /** A stream that brings no picture for so long is given up, ms. */
   stallMs?: number;
   /** Folders that `file:` URLs may point into. */

@@ -1,0 +1,108 @@
+import type { EncodedFrame } from '../../common/domain/frame.ts';
+import { onAbort } from './abort-groups.ts';
+import { sourceError } from './errors.ts';
+import { header } from './exchange.ts';
+import type { StreamReader } from './exchange.ts';
+import type { StreamControl } from './http.ts';
+import { withHuffmanTables } from './huffman-tables.ts';
+import { Latest } from './latest.ts';
+import { MjpegParser } from './mjpeg-parser.ts';
+import type { MjpegPart } from './mjpeg-parser.ts';
+import { announcedBoundary, numberOf } from './part-headers.ts';
+import { checkStatus } from './snapshot.ts';
+import type { FrameSource, SourceContext, SourceSpec } from './source.ts';
+import { parseTarget } from './target.ts';
+import type { Target } from './target.ts';
+
+// Slow MJPEG cameras send a picture every few seconds; after so long without one the stream is dead.
+const DEFAULT_STALL_MS = 15_000;
+
+/** A camera that sends pictures without end over one HTTP answer (multipart/x-mixed-replace, or JPEGs in a row). */
+export class MjpegSource implements FrameSource {
+  minIntervalMs: number;
+  readonly #context: SourceContext;
+  readonly #target: Target;
+
+  constructor(spec: SourceSpec, context: SourceContext) {
+    this.minIntervalMs = spec.minIntervalMs ?? 0;
+    this.#context = context;
+    this.#target = parseTarget(spec.url, spec.credentials);
+  }
+
+  /** Ends with `SOURCE_ENDED` when the server closes the stream. Leaving the loop closes the connection. */
+  async *frames(signal: AbortSignal): AsyncGenerator<EncodedFrame> {
+    signal.throwIfAborted();
+    const latest = new Latest<EncodedFrame>();
+    const stop = new AbortController();
+    const withdraw = onAbort(signal, (reason) => stop.abort(reason));
+    const reading = this.#context.http
+      .stream({ target: this.#target, signal: stop.signal }, (control) => this.#reader(latest, control))
+      .then(() => this.#ended())
+      .catch((error: unknown) => latest.end(error));
+    try {
+      yield* latest;
+    } finally {
+      withdraw();
+      stop.abort();
+      await reading;
+    }
+  }
+
+  #reader(latest: Latest<EncodedFrame>, control: StreamControl): StreamReader {
+    const { clock, stallMs = DEFAULT_STALL_MS } = this.#context;
+    let parser: MjpegParser;
+    let received = 0;
+    let taken = 0;
+    let dueAt = -Infinity;
+    const wanted = (): boolean => {
+      control.extend(stallMs);
+      return clock.monotonic() >= dueAt;
+    };
+    const onPart = (part: MjpegPart): void => {
+      // Counted from when the picture was due, not from when it came: else every wait would add up.
+      const now = clock.monotonic();
+      const next = dueAt + this.minIntervalMs;
+      dueAt = next > now ? next : now + this.minIntervalMs;
+      latest.push(frameOf(part, clock.now(), received - taken));
+      taken = received;
+    };
+    return {
+      onHeaders: (status, rawHeaders) => {
+        checkStatus(status, this.#target.host);
+        control.extend(stallMs);
+        parser = new MjpegParser({ boundary: announcedBoundary(header(rawHeaders, 'content-type')), onPart, wanted });
+      },
+      onData: (chunk) => {
+        received += chunk.length;
+        parser.push(chunk);
+      },
+      onEnd: () => parser.end(),
+    };
+  }
+
+  #ended(): never {
+    const { host } = this.#target;
+    throw sourceError('SOURCE_ENDED', `${host} ended its stream; a camera's video path sends pictures without end.`, {
+      host,
+    });
+  }
+}
+
+function frameOf({ bytes, headers }: MjpegPart, fetchedAt: number, transferBytes: number): EncodedFrame {
+  const frame: EncodedFrame = { bytes: withHuffmanTables(bytes), notModified: false, fetchedAt, transferBytes };
+  const contentType = headers.get('content-type');
+  const serial = numberOf(headers.get('x-part-serial'));
+  if (contentType !== undefined) frame.contentType = contentType;
+  if (serial !== undefined) frame.serial = serial;
+  const at = capturedAt(headers);
+  frame.capturedAt =
+    at !== undefined && at <= fetchedAt ? { at, origin: 'stream' } : { at: fetchedAt, origin: 'fetch' };
+  return frame;
+}
+
+/** `X-Timestamp` is what mjpg-streamer and others send: seconds since the epoch, with fraction. */
+function capturedAt(headers: ReadonlyMap<string, string>): number | undefined {
+  const stamp = headers.get('x-timestamp');
+  const seconds = stamp !== undefined && /^\d{9,10}(\.\d+)?$/.test(stamp) ? Number(stamp) : NaN;
+  return Number.isFinite(seconds) ? Math.round(seconds * 1000) : undefined;
+}
