@@ -76,6 +76,8 @@ create table camera_state (
   changed_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
+create index camera_state_verdict on camera_state (verdict);
+
 -- Apart from the state, which is scanned and must stay narrow.
 create table camera_memories (
   camera_id bigint primary key,
