@@ -40,7 +40,7 @@ const EMPTY = {
   streamUrl: null,
 } as const;
 
-/** Rejects with `CAMERA_ADDRESS` where the fields say no way to reach the camera. */
+/** Rejects with `CAMERA_ADDRESS_INVALID` where the fields say no way to reach the camera. */
 export function locate(camera: ParsedCamera, rules: AddressRules): Located {
   const kind = camera.kind ?? kindOf(camera);
   const located = kind === 'ip' ? ownServer(camera) : byUrl(kind, camera, rules);
@@ -61,7 +61,9 @@ function ownServer(camera: ParsedCamera): Located {
   if (camera.snapshotPath === undefined && camera.videoPath === undefined) {
     throw wrong('A camera of kind "ip" needs snapshotPath or videoPath (columns image_path, video_path).');
   }
-  const given = /^[a-z][a-z0-9+.-]*:\/\//i.test(camera.host) ? camera.host : `${camera.scheme ?? 'http'}://${bracketed(camera.host)}`;
+  const given = /^[a-z][a-z0-9+.-]*:\/\//i.test(camera.host)
+    ? camera.host
+    : `${camera.scheme ?? 'http'}://${bracketed(camera.host)}`;
   const { url, credentials } = parse(given, 'host', /^https?:$/);
   const scheme = url.protocol === 'https:' ? 'https' : 'http';
   const port = camera.port ?? (url.port ? Number(url.port) : scheme === 'https' ? 443 : 80);
@@ -81,7 +83,8 @@ function ownServer(camera: ParsedCamera): Located {
   };
 }
 
-const bracketed = (host: string): string => (/^[0-9a-f]*:[0-9a-f:.]+$/i.test(host) && host.split(':').length > 2 ? `[${host}]` : host);
+const bracketed = (host: string): string =>
+  /^[0-9a-f]*:[0-9a-f:.]+$/i.test(host) && host.split(':').length > 2 ? `[${host}]` : host;
 
 function byUrl(kind: 'non_ip' | 'stream', camera: ParsedCamera, { allowFiles }: AddressRules): Located {
   const text = kind === 'stream' ? (camera.streamUrl ?? camera.snapshotUrl) : camera.snapshotUrl;
@@ -90,7 +93,8 @@ function byUrl(kind: 'non_ip' | 'stream', camera: ParsedCamera, { allowFiles }: 
   const allowed = kind === 'stream' ? /^(https?|rtsps?|rtmps?):$/ : /^(https?|file):$/;
   const { url, credentials } = parse(text, field, allowed);
   const isFile = url.protocol === 'file:';
-  if (isFile && !allowFiles) throw wrong('Folders (file:) are not allowed as cameras here; the operator may allow them.');
+  if (isFile && !allowFiles)
+    throw wrong('Folders (file:) are not allowed as cameras here; the operator may allow them.');
   if (isFile && url.host !== '') throw wrong('A file: address names no host; write file:///folder.');
   return { credentials, address: { ...EMPTY, kind, host: isFile ? FILE_HOST : hostOf(url), [field]: url.href } };
 }
@@ -116,10 +120,14 @@ function decoded(part: string): string {
   }
 }
 
-const hostOf = (url: URL): string => url.hostname.toLowerCase().replace(/^\[|\]$/g, '').replace(/\.$/, '');
+const hostOf = (url: URL): string =>
+  url.hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
 
 /** Messages name the field, never its value: a URL may hold a password. */
-const wrong = (message: string): AppError => new AppError('CAMERA_ADDRESS', message);
+const wrong = (message: string): AppError => new AppError('CAMERA_ADDRESS_INVALID', message);
 
 /** Where an agent fetches it; `null` for streams. */
 export function fetchUrl(address: Address): string | null {

@@ -12,8 +12,13 @@ import { isTimeZone, countryCode } from './places.ts';
 export const DEFAULT_PRIORITY = 5;
 
 // PostgreSQL takes no NUL, and terminals should get no control characters.
-// eslint-disable-next-line no-control-regex
-const text = (max: number) => z.string().trim().min(1).max(max).regex(/^[^\u0000-\u001f\u007f]*$/, 'holds control characters');
+const text = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'holds control characters');
 const path = text(1000).transform((value) => (value.startsWith('/') ? value : `/${value}`));
 const pixels = z.number().int().min(1).max(100_000);
 export const tagSchema = text(60);
@@ -36,9 +41,16 @@ const aboutSchema = z.object({
   /** Frames a second. */
   frameRate: z.number().min(0).max(1_000),
   intervalMs: intervalMsSchema,
-  refreshIntervalMs: z.number().int().min(1).max(31 * 86_400_000),
+  refreshIntervalMs: z
+    .number()
+    .int()
+    .min(1)
+    .max(31 * 86_400_000),
   priority: prioritySchema,
-  tags: z.array(tagSchema).max(50).transform((tags) => [...new Set(tags)].toSorted()),
+  tags: z
+    .array(tagSchema)
+    .max(50)
+    .transform((tags) => [...new Set(tags)].toSorted()),
   lifecycle: z.enum(lifecycles),
   licence: text(200),
   attribution: text(500),
@@ -74,7 +86,9 @@ export type CameraInput = z.input<typeof cameraInputSchema>;
 export type ParsedCamera = z.output<typeof cameraInputSchema>;
 
 const nullable = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  Object.fromEntries(Object.entries(shape).map(([key, schema]) => [key, z.nullable(schema as z.ZodType)])) as unknown as {
+  Object.fromEntries(
+    Object.entries(shape).map(([key, schema]) => [key, z.nullable(schema as z.ZodType)]),
+  ) as unknown as {
     [Key in keyof Shape]: z.ZodNullable<Shape[Key]>;
   };
 

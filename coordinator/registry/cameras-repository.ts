@@ -1,4 +1,4 @@
-import type { Lifecycle } from '../../common/domain/camera.ts';
+import type { Lifecycle, Place } from '../../common/domain/camera.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { DEFAULT_INTERVAL_MS, DEFAULT_PRIORITY } from './camera.ts';
@@ -13,8 +13,7 @@ export interface PlannableCamera {
   id: number;
   host: string;
   lifecycle: Lifecycle;
-  latitude: number | null;
-  longitude: number | null;
+  place: Place | null;
   intervalMs: number;
   priority: number;
 }
@@ -95,7 +94,7 @@ export class CamerasRepository {
   async get(ids: readonly number[]): Promise<Camera[]> {
     const from = await this.#from();
     const rows = await this.#database.many<CameraRow>(
-      `select ${SHOWN}, ${from.verdict} as verdict from ${from.tables} where c.id = any($1::int[]) order by c.id`,
+      `select ${SHOWN}, ${from.state} from ${from.tables} where c.id = any($1::int[]) order by c.id`,
       [ids],
     );
     return rows.map(toCamera);
@@ -106,7 +105,7 @@ export class CamerasRepository {
     const from = await this.#from();
     const { where, params } = conditionsOf(filter, this.#hasStates);
     const rows = await this.#database.many<CameraRow>(
-      `select ${SHOWN}, ${from.verdict} as verdict from ${from.tables}
+      `select ${SHOWN}, ${from.state} from ${from.tables}
        where ${where} and c.id > $${params.length + 1} order by c.id limit $${params.length + 2}`,
       [...params, after, limit],
     );
@@ -163,14 +162,18 @@ export class CamerasRepository {
 
   /** Active ones that agents can fetch, in the order of ids. */
   async plannable(): Promise<PlannableCamera[]> {
-    return this.#database.many<PlannableCamera & CameraRow>(
+    const rows = await this.#database.many<Omit<PlannableCamera, 'place'> & Partial<Place>>(
       `select id, host, lifecycle, latitude, longitude, interval_ms as "intervalMs", priority from cameras
        where lifecycle = 'active' and transport is not null order by id`,
     );
+    return rows.map(({ latitude, longitude, ...camera }) => ({
+      ...camera,
+      place: latitude == null || longitude == null ? null : { latitude, longitude },
+    }));
   }
 
   /** The states of cameras are another room's table: without it every state is unknown. */
-  async #from(): Promise<{ tables: string; verdict: string }> {
+  async #from(): Promise<{ tables: string; state: string }> {
     if (!this.#hasStates) {
       const { there } = await this.#database.one<{ there: boolean }>(
         `select to_regclass('camera_state') is not null as there`,
@@ -178,7 +181,14 @@ export class CamerasRepository {
       this.#hasStates = there;
     }
     return this.#hasStates
-      ? { tables: 'cameras c left join camera_state s on s.camera_id = c.id', verdict: 's.verdict' }
-      : { tables: 'cameras c', verdict: 'null::text' };
+      ? {
+          tables: 'cameras c left join camera_state s on s.camera_id = c.id',
+          state:
+            's.verdict, coalesce(s.last_attempt_at, c.last_tried_at) as "lastTriedAt", coalesce(s.last_good_at, c.last_good_at) as "lastGoodAt"',
+        }
+      : {
+          tables: 'cameras c',
+          state: 'null::text as verdict, c.last_tried_at as "lastTriedAt", c.last_good_at as "lastGoodAt"',
+        };
   }
 }

@@ -16,7 +16,10 @@ export async function loadCredentialsKey(keysFolder: string): Promise<Buffer> {
   try {
     const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'base64');
     if (key.length === KEY_BYTES) return key;
-    throw new AppError('CREDENTIALS_KEY', `${path} is damaged: expected ${KEY_BYTES} bytes in base64. Restore it from a backup.`);
+    throw new AppError(
+      'CREDENTIALS_KEY',
+      `${path} is damaged: expected ${KEY_BYTES} bytes in base64. Restore it from a backup.`,
+    );
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
@@ -31,7 +34,8 @@ export class CredentialsVault {
   readonly #key: Buffer;
 
   constructor(key: Buffer) {
-    if (key.length !== KEY_BYTES) throw new AppError('CREDENTIALS_KEY', `The credentials key must have ${KEY_BYTES} bytes.`);
+    if (key.length !== KEY_BYTES)
+      throw new AppError('CREDENTIALS_KEY', `The credentials key must have ${KEY_BYTES} bytes.`);
     this.#key = key;
   }
 
@@ -45,7 +49,9 @@ export class CredentialsVault {
   /** Rejects with `CREDENTIALS_UNREADABLE` where the key is another one or the value was changed. */
   open(sealed: Buffer, camera: string): Credentials {
     try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
         .setAAD(Buffer.from(camera))
         .setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
       const plain = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);

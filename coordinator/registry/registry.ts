@@ -47,7 +47,7 @@ export class Registry {
     this.#onChanged = onChanged ?? (() => undefined);
   }
 
-  /** Adds one. Rejects with `CAMERA_INVALID`, `CAMERA_ADDRESS`, `CAMERA_PLACE` or, where source and id are known, `CAMERA_EXISTS`. */
+  /** Adds one. Rejects with `CAMERA_INVALID`, `CAMERA_ADDRESS_INVALID`, `CAMERA_PLACE_INVALID` or, where source and id are known, `CAMERA_EXISTS`. */
   async add(input: CameraInput): Promise<Camera> {
     const parsed = cameraInputSchema.safeParse(input);
     if (!parsed.success) throw new AppError('CAMERA_INVALID', problemsOf(parsed.error.issues).join('; '));

@@ -47,11 +47,11 @@ export type StagedRow = Record<keyof typeof COLUMNS, unknown>;
 /** Replaced as a whole when a camera changes; of the other columns those that the new row leaves out stay as they were. */
 export const ADDRESS_COLUMNS = Object.keys(COLUMNS).slice(2, 13) as (keyof typeof COLUMNS)[];
 
-/** A row for the database. Rejects with `CAMERA_ADDRESS`. */
+/** A row for the database. Rejects with `CAMERA_ADDRESS_INVALID`. */
 export function toRow(camera: ParsedCamera, vault: CredentialsVault, rules: AddressRules): StagedRow {
   const { address, credentials } = locate(camera, rules);
   if ((camera.latitude === undefined) !== (camera.longitude === undefined)) {
-    throw new AppError('CAMERA_PLACE', 'Latitude and longitude belong together; one of them is missing.');
+    throw new AppError('CAMERA_PLACE_INVALID', 'Latitude and longitude belong together; one of them is missing.');
   }
   const id = camera.sourceCameraId ?? idOf(address);
   const facts = {
@@ -111,8 +111,6 @@ export const SHOWN = [
   'transport',
   'created_at',
   'updated_at',
-  'last_tried_at',
-  'last_good_at',
 ]
   .map((name) => `c.${name} as "${camelCase(name)}"`)
   .concat('c.credentials is not null as "hasCredentials"')

@@ -25,7 +25,10 @@ export async function* csvEntries(bytes: AsyncIterable<Uint8Array>): AsyncGenera
   };
   const present = (entry: Entry | undefined): entry is Entry => entry !== undefined;
   for await (const lines of linesOf(bytes)) {
-    const entries = lines.flatMap((line) => rows.take(line)).map(toEntry).filter(present);
+    const entries = lines
+      .flatMap((line) => rows.take(line))
+      .map(toEntry)
+      .filter(present);
     if (entries.length > 0) yield entries;
   }
   const last = rows.finish().map(toEntry).filter(present);
@@ -53,7 +56,8 @@ class RowReader {
       return [{ line: from, cells: [], problem }];
     }
     this.#separator ||= separatorOf(text);
-    if (!this.#open && !text.includes('"')) return [{ line, cells: text.split(this.#separator).map((cell) => cell.trim()) }];
+    if (!this.#open && !text.includes('"'))
+      return [{ line, cells: text.split(this.#separator).map((cell) => cell.trim()) }];
     const row = this.#open ?? { line, lines: [], size: 0 };
     row.lines.push(text);
     row.size += text.length + 1;
@@ -65,11 +69,19 @@ class RowReader {
     }
     if (row.lines.length < MOST_LINES && row.size < MOST_BYTES) return [];
     this.#open = undefined;
-    return [{ line: row.line, cells: [], problem: `a quote that opens there is not closed; lines up to ${line} were skipped` }];
+    return [
+      {
+        line: row.line,
+        cells: [],
+        problem: `a quote that opens there is not closed; lines up to ${line} were skipped`,
+      },
+    ];
   }
 
   finish(): Row[] {
-    return this.#open ? [{ line: this.#open.line, cells: [], problem: 'a quote that opens there is never closed' }] : [];
+    return this.#open
+      ? [{ line: this.#open.line, cells: [], problem: 'a quote that opens there is never closed' }]
+      : [];
   }
 }
 

@@ -4,7 +4,8 @@ import { jsonEntries, jsonLinesEntries } from './json.ts';
 import { asUtf8 } from './lines.ts';
 
 /** One row of a file, or why it is none. */
-export type Entry = { line: number; value: Record<string, unknown>; problem?: undefined } | { line: number; problem: string };
+export type Entry =
+  { line: number; value: Record<string, unknown>; problem?: undefined } | { line: number; problem: string };
 
 /** Each reader yields groups of entries and never holds more than a chunk and one entry. A new format is a line here. */
 const READERS = {
@@ -32,14 +33,34 @@ export const formatOfType = (contentType = ''): ImportFormat | undefined =>
 
 /** Entries of a file; without a format, its beginning decides. */
 export async function* entriesOf(bytes: AsyncIterable<Uint8Array>, format?: ImportFormat): AsyncGenerator<Entry[]> {
-  const source = asUtf8(bytes)[Symbol.asyncIterator]();
+  const source = asUtf8(beginningTogether(bytes))[Symbol.asyncIterator]();
   const first = await source.next();
-  if (first.done) throw new AppError('IMPORT_EMPTY', 'The file is empty.');
+  if (first.done) throw new AppError('IMPORT_EMPTY_INVALID', 'The file is empty.');
   const all = (async function* () {
     yield first.value;
     yield* source;
   })();
   yield* READERS[format ?? guess(Buffer.from(first.value).toString('utf8'))](all);
+}
+
+/** Enough to tell formats and encodings apart. */
+const BEGINNING = 65_536;
+
+async function* beginningTogether(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let parts: Uint8Array[] | undefined = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    if (!parts) {
+      yield chunk;
+      continue;
+    }
+    parts.push(chunk);
+    size += chunk.length;
+    if (size < BEGINNING) continue;
+    yield Buffer.concat(parts);
+    parts = undefined;
+  }
+  if (parts && size > 0) yield Buffer.concat(parts);
 }
 
 function guess(beginning: string): ImportFormat {
@@ -50,7 +71,9 @@ function guess(beginning: string): ImportFormat {
   // A whole object on the first line that is no collection: one object a line.
   try {
     const object = JSON.parse(line) as Record<string, unknown>;
-    return Object.values(object).some((value) => Array.isArray(value) && typeof value[0] === 'object') ? 'json' : 'jsonl';
+    return Object.values(object).some((value) => Array.isArray(value) && typeof value[0] === 'object')
+      ? 'json'
+      : 'jsonl';
   } catch {
     return 'json';
   }

@@ -130,8 +130,17 @@ function split(value: unknown): unknown {
 const isNo = (value: unknown): boolean => value === false || /^(false|0|no|f)$/i.test(String(value));
 
 function translate(fields: Record<string, unknown>): Record<string, unknown> {
-  const { intervalSeconds, refreshIntervalSeconds, timezoneId, utcOffset, isActiveImage, isActiveVideo, user, password, ...camera } =
-    fields;
+  const {
+    intervalSeconds,
+    refreshIntervalSeconds,
+    timezoneId,
+    utcOffset,
+    isActiveImage,
+    isActiveVideo,
+    user,
+    password,
+    ...camera
+  } = fields;
   const inMs = (seconds: unknown): unknown => (typeof seconds === 'number' ? Math.round(seconds * 1_000) : seconds);
   if (intervalSeconds !== undefined) camera['intervalMs'] ??= inMs(intervalSeconds);
   if (refreshIntervalSeconds !== undefined) camera['refreshIntervalMs'] ??= inMs(refreshIntervalSeconds);

@@ -12,8 +12,7 @@ import type { Entry, ImportFormat } from './entries.ts';
 import { fieldsOf } from './fields.ts';
 
 const BATCH = 1_000;
-/** The answer carries so many; `onRejected` hears of every one. */
-const MOST_IN_REPORT = 100;
+const MOST_NOTES = 100;
 /** More rejections than this end the import: the file is not what it seems. */
 const MOST_REJECTED = 1_000_000;
 
@@ -36,6 +35,8 @@ export interface ImportOptions {
   source?: string;
   /** Retires cameras of the same sources that the file lacks. */
   sync?: boolean;
+  /** The report carries so many; `onRejected` hears of every one. Default 100. */
+  mostRejections?: number;
   signal?: AbortSignal;
   onProgress?: (progress: ImportProgress) => void;
   onRejected?: (rejection: Rejection) => void;
@@ -62,7 +63,7 @@ interface Tools {
 
 /**
  * Reads a file of cameras in one transaction: all good rows, or none where it is broken off. Rows are matched by source and
- * camera id. Rejects with `IMPORT_ENCODING`, `IMPORT_EMPTY`, `IMPORT_BROKEN` or the signal's reason; nothing changed then.
+ * camera id. Rejects with `IMPORT_ENCODING_UNSUPPORTED`, `IMPORT_EMPTY_INVALID`, `IMPORT_FILE_INVALID` or the signal's reason; nothing changed then.
  */
 export async function importCameras(
   bytes: AsyncIterable<Uint8Array>,
@@ -74,9 +75,14 @@ export async function importCameras(
     await stageAll(tx, bytes, reader, options);
     options.signal?.throwIfAborted();
     if (options.sync && reader.report.read === reader.report.rejected) {
-      throw new AppError('IMPORT_EMPTY', 'No row of the file is a camera: with sync that would retire all; nothing was changed.');
+      throw new AppError(
+        'IMPORT_EMPTY_INVALID',
+        'No row of the file is a camera: with sync that would retire all; nothing was changed.',
+      );
     }
-    return mergeStaged(tx, reader.mayRetire());
+    const changes = await mergeStaged(tx, reader.mayRetire());
+    options.signal?.throwIfAborted();
+    return changes;
   });
   return { report: complete(reader.report, merged), ids: [...merged.changed, ...merged.added, ...merged.retired] };
 }
@@ -96,18 +102,25 @@ async function stageAll(
     }
   })();
   let batch: StagedRow[] = [];
+  // The database takes one batch while the next is read.
+  let staging = Promise.resolve();
+  const flush = async (): Promise<void> => {
+    await staging;
+    signal?.throwIfAborted();
+    staging = stage(tx, batch);
+    // Where reading fails first, the reader's error counts.
+    staging.catch(() => undefined);
+    batch = [];
+  };
   for await (const entries of entriesOf(counted, format)) {
     for (const entry of entries) {
       const row = reader.take(entry);
-      if (row && batch.push(row) === BATCH) {
-        await stage(tx, batch);
-        batch = [];
-        signal?.throwIfAborted();
-      }
+      if (row && batch.push(row) === BATCH) await flush();
     }
     onProgress?.({ bytes: count, rows: reader.report.read });
   }
-  if (batch.length > 0) await stage(tx, batch);
+  if (batch.length > 0) await flush();
+  await staging;
 }
 
 function complete(report: ImportReport, { added, changed, retired }: Merged): ImportReport {
@@ -147,7 +160,9 @@ class RowsReader {
     fields['source'] ??= this.#options.source ?? 'import';
     const parsed = cameraInputSchema.safeParse(fields);
     if (!parsed.success) {
-      const reasons = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}${shown(fields, path)}`);
+      const reasons = parsed.error.issues.map(
+        ({ path, message }) => `${path.join('.')}: ${message}${shown(fields, path)}`,
+      );
       return this.#reject(entry.line, reasons.join('; '));
     }
     try {
@@ -177,23 +192,29 @@ class RowsReader {
     if (earlier !== undefined) return this.#reject(line, `same source and camera id as line ${earlier}`, true);
     this.#lines.set(key, line);
     if (typeof row.name === 'string' && /^[=+\-@]/.test(row.name)) {
-      this.#note(line, `the name begins with "${row.name.slice(0, 1)}": kept as text, but a spreadsheet may run it as a formula`);
+      this.#note(
+        line,
+        `the name begins with "${row.name.slice(0, 1)}": kept as text, but a spreadsheet may run it as a formula`,
+      );
     }
     if (row.kind === 'stream') this.#note(line, 'streams cannot be fetched yet: registered, but not captured');
     return row;
   }
 
   #note(line: number, reason: string): void {
-    if (this.report.notes.length < MOST_IN_REPORT) this.report.notes.push({ line, reason });
+    if (this.report.notes.length < MOST_NOTES) this.report.notes.push({ line, reason });
   }
 
   #reject(line: number, reason: string, readable = false): undefined {
     if (!readable) this.#unreadable++;
     const rejection = { line, reason: reason.slice(0, 500) };
     if (++this.report.rejected > MOST_REJECTED) {
-      throw new AppError('IMPORT_BROKEN', `More than ${MOST_REJECTED} rows are no cameras; nothing was imported.`);
+      throw new AppError(
+        'IMPORT_FILE_INVALID',
+        `More than ${MOST_REJECTED} rows are no cameras; nothing was imported.`,
+      );
     }
-    if (this.report.rejections.length < MOST_IN_REPORT) this.report.rejections.push(rejection);
+    if (this.report.rejections.length < (this.#options.mostRejections ?? 100)) this.report.rejections.push(rejection);
     this.#options.onRejected?.(rejection);
   }
 }
@@ -202,6 +223,7 @@ class RowsReader {
 function shown(fields: Record<string, unknown>, path: PropertyKey[]): string {
   const name = String(path[0]);
   const value = fields[name];
-  if (/url|path|host|credentials|reference|id$/i.test(name) || (typeof value !== 'string' && typeof value !== 'number')) return '';
+  if (/url|path|host|credentials|reference|id$/i.test(name) || (typeof value !== 'string' && typeof value !== 'number'))
+    return '';
   return ` (found ${JSON.stringify(value).slice(0, 60)})`;
 }

@@ -17,7 +17,9 @@ export async function* jsonLinesEntries(bytes: AsyncIterable<Uint8Array>): Async
     yield lines
       .filter(({ text, problem }) => problem !== undefined || text.trim() !== '')
       .map(({ line, text, problem }) =>
-        problem === undefined ? parseElement(line, text.startsWith('\u001e') ? text.slice(1) : text) : { line, problem },
+        problem === undefined
+          ? parseElement(line, text.startsWith('\u001e') ? text.slice(1) : text)
+          : { line, problem },
       );
   }
 }
@@ -36,7 +38,7 @@ function parseElement(line: number, text: string): Entry {
 
 /**
  * The objects in a document's list: the document itself (`[…]`) or a member of it (`{"features": […]}`, `{"cameras": […]}`).
- * Never more than one object is held. Rejects with `IMPORT_BROKEN` where the document ends too early.
+ * Never more than one object is held. Rejects with `IMPORT_FILE_INVALID` where the document ends too early.
  */
 export async function* jsonEntries(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Entry[]> {
   const scanner = new ElementScanner();
@@ -83,7 +85,10 @@ class ElementScanner {
 
   finish(): void {
     if (this.#depth > 0 || this.#outer.length > 0 || this.#inString) {
-      throw new AppError('IMPORT_BROKEN', `The JSON document ends too early, at line ${this.#line}; nothing was imported.`);
+      throw new AppError(
+        'IMPORT_FILE_INVALID',
+        `The JSON document ends too early, at line ${this.#line}; nothing was imported.`,
+      );
     }
   }
 
@@ -101,7 +106,8 @@ class ElementScanner {
       this.#startLine = this.#line;
       return true;
     }
-    if (this.#outer.length > 1_000) throw new AppError('IMPORT_BROKEN', 'The JSON document is nested too deeply.');
+    if (this.#outer.length > 1_000)
+      throw new AppError('IMPORT_FILE_INVALID', 'The JSON document is nested too deeply.');
     this.#outer.push(byte);
     return false;
   }
@@ -111,7 +117,10 @@ class ElementScanner {
     if (this.#depth > 0) return --this.#depth === 0;
     const open = this.#outer.pop();
     if (open !== (byte === CLOSE_OBJECT ? OPEN_OBJECT : OPEN_LIST)) {
-      throw new AppError('IMPORT_BROKEN', `The JSON document is broken at line ${this.#line}: a bracket closes that was not open.`);
+      throw new AppError(
+        'IMPORT_FILE_INVALID',
+        `The JSON document is broken at line ${this.#line}: a bracket closes that was not open.`,
+      );
     }
     return false;
   }

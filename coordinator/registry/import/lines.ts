@@ -71,7 +71,7 @@ function splitInto(lines: Line[], bytes: Buffer, first: number): number {
 }
 
 /**
- * The same bytes without a byte order mark. Rejects with `IMPORT_ENCODING` for UTF-16, UTF-32 and anything with NUL bytes at
+ * The same bytes without a byte order mark. Rejects with `IMPORT_ENCODING_UNSUPPORTED` for UTF-16, UTF-32 and anything with NUL bytes at
  * its beginning: such a file would yield nothing but rejected rows.
  */
 export async function* asUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -87,7 +87,7 @@ export async function* asUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
     const isUtf16 = (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff);
     if (isUtf16 || chunk.subarray(0, 4096).includes(0)) {
       throw new AppError(
-        'IMPORT_ENCODING',
+        'IMPORT_ENCODING_UNSUPPORTED',
         `The file is ${isUtf16 ? 'UTF-16' : 'binary or UTF-16'}, expected UTF-8 text. Save it as UTF-8 and import it again.`,
       );
     }

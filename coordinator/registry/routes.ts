@@ -1,0 +1,259 @@
+import type { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { AppError } from '../../common/runtime/errors.ts';
+import { cameraChangeSchema, cameraInputSchema, cameraSchema } from './camera.ts';
+import { formatOfType, importFormats } from './import/entries.ts';
+import { filterQuerySchema, isNarrow, toFilter } from './query.ts';
+import type { Registry } from './registry.ts';
+import type { CameraFilter } from './search.ts';
+
+const MOST_UPLOAD_BYTES = 4 * 1024 ** 3;
+/** An upload that stands still holds a transaction open. */
+const STALL_MS = 120_000;
+
+const tags = ['cameras'];
+const idParams = z.object({ id: z.coerce.number().int().positive().max(2_147_483_647) });
+const idsBody = z.object({ ids: z.array(z.number().int().positive()).min(1).max(10_000) });
+const changed = z.object({ changed: z.number().int() });
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const listQuery = filterQuerySchema.extend({
+  /** The `next` of the page before. */
+  after: z.coerce.number().int().nonnegative().default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  /** Counts all that match, too. */
+  count: flag.default(false),
+});
+const importQuery = z.object({
+  format: z.enum(importFormats).optional(),
+  source: z.string().trim().min(1).max(100).optional(),
+  sync: flag.default(false),
+  mostRejections: z.coerce.number().int().min(0).max(100_000).default(100),
+});
+const rejection = z.object({ line: z.number(), reason: z.string() });
+const reportSchema = z.object({
+  read: z.number(),
+  added: z.number(),
+  changed: z.number(),
+  unchanged: z.number(),
+  rejected: z.number(),
+  retired: z.number(),
+  rejections: z.array(rejection),
+  notes: z.array(rejection),
+});
+
+function filterOf(query: z.output<typeof filterQuerySchema>): CameraFilter {
+  try {
+    return toFilter(query);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const reasons = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new AppError('CAMERA_QUERY', `The query is not as expected: ${reasons.join('; ')}.`);
+  }
+}
+
+/** /cameras: everything that people and programs do with cameras. */
+export function registryRoutes(registry: Registry): FastifyPluginAsyncZod {
+  return async (app) => {
+    await app.register(readRoutes(registry));
+    await app.register(changeRoutes(registry));
+    await app.register(lifecycleRoutes(registry));
+    await app.register(importRoute(registry));
+  };
+}
+
+const readRoutes =
+  (registry: Registry): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get(
+      '/cameras',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'Cameras that match, a page at a time in the order of ids',
+          querystring: listQuery,
+          response: {
+            200: z.object({
+              cameras: z.array(cameraSchema),
+              next: z.number().nullable(),
+              count: z.number().optional(),
+            }),
+          },
+        },
+      },
+      async ({ query: { after, limit, count, ...query } }) => {
+        const filter = filterOf(query);
+        const page = await registry.list(filter, { after, limit });
+        return { ...page, ...(count && { count: await registry.count(filter) }) };
+      },
+    );
+    app.get(
+      '/cameras/:id',
+      { config: { role: 'viewer' }, schema: { tags, params: idParams, response: { 200: cameraSchema } } },
+      ({ params }) => registry.get(params.id),
+    );
+  };
+
+const changeRoutes =
+  (registry: Registry): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.post(
+      '/cameras',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Add a camera',
+          // The service makes the camera out of it, with all its transformations: here it is only checked.
+          body: cameraInputSchema,
+          response: { 201: cameraSchema },
+        },
+      },
+      async ({ body }, reply) => reply.status(201).send(await registry.add(body)),
+    );
+    app.patch(
+      '/cameras/:id',
+      {
+        config: { role: 'operator' },
+        schema: { tags, params: idParams, body: cameraChangeSchema, response: { 200: cameraSchema } },
+      },
+      async ({ params: { id }, body }) => {
+        await registry.set({ ids: [id], lifecycle: (await registry.get(id)).lifecycle }, body);
+        return registry.get(id);
+      },
+    );
+    app.patch(
+      '/cameras',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Set interval, priority or tags of all cameras that match; `all=true` where no condition is given',
+          querystring: filterQuerySchema.extend({ all: flag.default(false) }),
+          body: cameraChangeSchema,
+          response: { 200: changed },
+        },
+      },
+      async ({ query: { all, ...query }, body }) => {
+        const filter = filterOf(query);
+        if (!all && !isNarrow(filter)) {
+          throw new AppError(
+            'CAMERA_QUERY',
+            'No condition is given: that would change every camera. Add all=true to mean it.',
+          );
+        }
+        return { changed: await registry.set(filter, body) };
+      },
+    );
+  };
+
+const lifecycleRoutes =
+  (registry: Registry): FastifyPluginAsyncZod =>
+  async (app) => {
+    const moves = {
+      pause: (ids: number[]) => registry.pause(ids),
+      resume: (ids: number[]) => registry.resume(ids),
+      remove: (ids: number[]) => registry.remove(ids),
+    };
+    for (const [name, move] of Object.entries(moves)) {
+      app.post(
+        `/cameras/:id/${name}`,
+        { config: { role: 'operator' }, schema: { tags, params: idParams, response: { 200: cameraSchema } } },
+        async ({ params: { id } }) => {
+          await move([id]);
+          return registry.get(id);
+        },
+      );
+      app.post(
+        `/cameras/${name}`,
+        { config: { role: 'operator' }, schema: { tags, body: idsBody, response: { 200: changed } } },
+        async ({ body }) => ({ changed: await move(body.ids) }),
+      );
+    }
+  };
+
+const importRoute =
+  (registry: Registry): FastifyPluginAsyncZod =>
+  async (app) => {
+    // Streamed, whatever its type: a file of a million cameras never stands in memory.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    app.post(
+      '/cameras/import',
+      {
+        config: { role: 'operator' },
+        bodyLimit: MOST_UPLOAD_BYTES,
+        schema: {
+          tags,
+          summary: 'Import CSV, JSON, JSON Lines or GeoJSON (the body): all good rows, or none where it breaks off',
+          querystring: importQuery,
+          response: { 200: reportSchema },
+        },
+      },
+      async ({ query, body, headers }, reply) => {
+        if (!body) throw new AppError('IMPORT_EMPTY_INVALID', 'The request has no body; send the file as it is.');
+        const payload = body as Readable;
+        const format = query.format ?? formatOfType(headers['content-type']);
+        try {
+          return await registry.import(untilStalled(payload), {
+            sync: query.sync,
+            mostRejections: query.mostRejections,
+            ...(query.source !== undefined && { source: query.source }),
+            ...(format && { format }),
+            signal: goneSignal(reply),
+          });
+        } catch (error) {
+          // A client that is still sending would see a broken connection instead of the reason.
+          await drain(payload);
+          throw error;
+        }
+      },
+    );
+  };
+
+async function* untilStalled(payload: Readable): AsyncGenerator<Uint8Array> {
+  const stalled = setTimeout(
+    () =>
+      payload.destroy(
+        new AppError('IMPORT_FILE_INVALID', `The upload stood still for ${STALL_MS / 1_000} s; nothing was imported.`),
+      ),
+    STALL_MS,
+  );
+  let size = 0;
+  try {
+    for await (const chunk of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      stalled.refresh();
+      if ((size += chunk.length) > MOST_UPLOAD_BYTES) {
+        throw new AppError('IMPORT_TOO_LARGE', `The file is larger than ${MOST_UPLOAD_BYTES} bytes; split it.`);
+      }
+      yield chunk;
+    }
+  } finally {
+    clearTimeout(stalled);
+  }
+}
+
+/** Aborts when the client goes away before it has its answer. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished)
+      gone.abort(new AppError('IMPORT_FILE_INVALID', 'The client went away; nothing was imported.'));
+  });
+  return gone.signal;
+}
+
+async function drain(payload: Readable): Promise<void> {
+  if (payload.readableEnded || payload.destroyed) return;
+  await new Promise<void>((done) => {
+    const late = setTimeout(done, STALL_MS);
+    payload
+      .once('close', () => done())
+      .once('end', () => done())
+      .once('error', () => done());
+    payload.resume();
+    late.unref();
+  });
+}
