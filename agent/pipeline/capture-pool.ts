@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { CameraMemory } from '../../common/domain/fragment.ts';
 import type { Assignment, Grant, HostBudget, ShardDelta, Stretch } from '../../common/protocol/agent-link.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import type { Lease, ShardHolder } from '../leases/keeper.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
+import { startCaptureThread } from './capture-thread.ts';
 import { HostShares } from './host-shares.ts';
-import type { CameraStart, CameraStopped, Counts, WorkerSettings } from './messages.ts';
+import type { CameraStart, CameraStopped, WorkerSettings } from './messages.ts';
 import { WorkerHandle } from './worker-handle.ts';
 import type { PictureClassifier } from './contracts.ts';
 
@@ -40,7 +40,7 @@ export class CapturePool implements ShardHolder {
   readonly #sequences = new Map<number, number>();
   readonly #memories = new Map<number, CameraMemory>();
   readonly #shares = new HostShares();
-  #counts: Counts = { attempts: 0, late: 0, cameras: 0 };
+  #counts = { attempts: 0, late: 0 };
   /** Told of the newest picture of a camera that somebody watches. */
   onLatest: (cameraId: number, digest: string, bytes: Buffer) => void = () => {};
 
@@ -98,12 +98,10 @@ export class CapturePool implements ShardHolder {
   /** All fragments since the last call. */
   async collect(): Promise<UndatedFragment[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));
-    for (const { counts } of answers) {
-      this.#counts.attempts += counts.attempts;
-      this.#counts.late += counts.late;
-    }
+    for (const { late } of answers) this.#counts.late += late;
     const fragments = answers.flatMap(({ fragments }) => fragments);
     for (const { cameraId, firstSequence, monotonic } of fragments) {
+      this.#counts.attempts += monotonic.length;
       const next = firstSequence + monotonic.length;
       if (next > (this.#sequences.get(cameraId) ?? 0)) this.#sequences.set(cameraId, next);
     }
@@ -111,9 +109,9 @@ export class CapturePool implements ShardHolder {
   }
 
   /** Attempts and late cameras since the last call. */
-  takeCounts(): Counts {
+  takeCounts(): { attempts: number; late: number; cameras: number } {
     const counts = { ...this.#counts, cameras: this.#held.size };
-    this.#counts = { attempts: 0, late: 0, cameras: 0 };
+    this.#counts = { attempts: 0, late: 0 };
     return counts;
   }
 
@@ -132,7 +130,7 @@ export class CapturePool implements ShardHolder {
 
   #spawn(index: number): WorkerHandle {
     const { settings, classifier, logger } = this.#options;
-    return new WorkerHandle(() => new Worker(WORKER, { workerData: settings, execArgv: LOADER }), {
+    return new WorkerHandle(() => startCaptureThread(settings), {
       classifier,
       logger,
       onLatest: (cameraId, digest, bytes) => this.onLatest(cameraId, digest, bytes),
@@ -226,11 +224,6 @@ export class CapturePool implements ShardHolder {
     this.#post(cameras);
   }
 }
-
-// From sources the thread needs a loader of its own.
-const FROM_SOURCES = import.meta.url.endsWith('.ts');
-const WORKER = new URL(FROM_SOURCES ? './worker.ts' : './worker.js', import.meta.url);
-const LOADER = FROM_SOURCES ? ['--import', 'tsx'] : [];
 
 /** FNV-1a over the host's name. */
 function workerOf(host: string, workers: number): number {

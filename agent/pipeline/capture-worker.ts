@@ -197,8 +197,7 @@ export class CaptureWorker {
   }
 
   #collect(id: number): void {
-    const counts = { ...this.#scheduler.takeCounts(), cameras: this.#running.size };
-    this.#send({ type: 'collected', id, fragments: this.#folder.collect(), counts });
+    this.#send({ type: 'collected', id, fragments: this.#folder.collect(), late: this.#scheduler.takeLate() });
   }
 }
 

@@ -34,12 +34,6 @@ export interface CameraStopped {
   memory: CameraMemory | null;
 }
 
-export interface Counts {
-  attempts: number;
-  late: number;
-  cameras: number;
-}
-
 export type ToWorker =
   | { type: 'start'; cameras: CameraStart[] }
   | { type: 'stop'; cameraIds: number[] }
@@ -56,7 +50,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: 'stopped'; camera: CameraStopped }
-  | { type: 'collected'; id: number; fragments: UndatedFragment[]; counts: Counts }
+  /** `late`: cameras that were late by more than half their interval since the last time. */
+  | { type: 'collected'; id: number; fragments: UndatedFragment[]; late: number }
   | { type: 'picture'; id: number; bytes: Uint8Array | null }
   | { type: 'classify'; id: number; bytes: Uint8Array }
   | { type: 'latest'; cameraId: number; digest: string; bytes: Uint8Array };

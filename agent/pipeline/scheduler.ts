@@ -45,7 +45,6 @@ export class Scheduler {
   #active = 0;
   #sleep: { until: number; cancel: AbortController } | undefined;
   #late = new Set<number>();
-  #attempts = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -80,12 +79,11 @@ export class Scheduler {
     this.#late.delete(id);
   }
 
-  /** Attempts, and cameras that were late by more than half their interval, since the last call. */
-  takeCounts(): { attempts: number; late: number } {
-    const counts = { attempts: this.#attempts, late: this.#late.size };
-    this.#attempts = 0;
+  /** Cameras that were late by more than half their interval since the last call. */
+  takeLate(): number {
+    const late = this.#late.size;
     this.#late.clear();
-    return counts;
+    return late;
   }
 
   stop(): void {
@@ -120,7 +118,6 @@ export class Scheduler {
     if (entry.state === 'gone') return this.#leaveHost(entry.turn.host);
     entry.state = 'running';
     this.#active++;
-    this.#attempts++;
     const began = this.#options.clock.monotonic();
     if (began - entry.due > entry.turn.intervalMs() / 2) this.#late.add(entry.turn.id);
     void entry.turn.run().finally(() => this.#finish(entry, began));

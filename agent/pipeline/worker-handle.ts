@@ -1,8 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from '../../common/runtime/logger.ts';
+import { backoffMs } from '../../common/runtime/retry.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
 import type { PictureClassifier } from './contracts.ts';
-import type { CameraStopped, Counts, FromWorker, ToWorker } from './messages.ts';
+import type { CameraStopped, FromWorker, ToWorker } from './messages.ts';
 
 export interface WorkerHandleOptions {
   classifier?: PictureClassifier | undefined;
@@ -13,10 +14,13 @@ export interface WorkerHandleOptions {
   onCrashed(): void;
 }
 
-type Collected = { fragments: UndatedFragment[]; counts: Counts };
-const NOTHING: Collected = { fragments: [], counts: { attempts: 0, late: 0, cameras: 0 } };
+type Collected = { fragments: UndatedFragment[]; late: number };
+const NOTHING: Collected = { fragments: [], late: 0 };
 // What a new thread has to know of the world; the newest of each kind.
 const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model']);
+
+const LONG_LIFE_MS = 60_000;
+const RESTART = { firstMs: 100, ceilingMs: 10_000 };
 
 /** A capture thread as seen from the main thread. One that dies is replaced. */
 export class WorkerHandle {
@@ -28,6 +32,7 @@ export class WorkerHandle {
   #worker: Worker;
   #next = 1;
   #closing = false;
+  #crashes = 0;
 
   constructor(create: () => Worker, options: WorkerHandleOptions) {
     this.#create = create;
@@ -65,16 +70,24 @@ export class WorkerHandle {
     this.#abandonQuestions();
   }
 
+  #replace(): void {
+    if (this.#closing) return;
+    this.#worker = this.#spawn();
+    for (const message of this.#state.values()) this.#worker.postMessage(message);
+    this.#options.onCrashed();
+  }
+
   #spawn(): Worker {
+    const began = performance.now();
     const worker = this.#create();
     worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (error) => this.#options.logger.error({ err: error }, 'a capture thread failed'));
     worker.on('exit', () => {
       if (this.#closing || worker !== this.#worker) return;
       this.#abandonQuestions();
-      this.#worker = this.#spawn();
-      for (const message of this.#state.values()) this.#worker.postMessage(message);
-      this.#options.onCrashed();
+      const lived = performance.now() - began;
+      this.#crashes = lived > LONG_LIFE_MS ? 0 : this.#crashes + 1;
+      setTimeout(() => this.#replace(), backoffMs(RESTART, this.#crashes)).unref();
     });
     return worker;
   }
