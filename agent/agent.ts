@@ -270,7 +270,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     await this.#reporter
       .flush()
       .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'last report failed'));
-    const late = AbortSignal.timeout(Math.max(1, until - clock.monotonic()));
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(until - clock.monotonic())));
     await this.#outbox.flushed(AbortSignal.any([late, this.#cancelled.signal])).catch(() => {});
     await this.#close('drained');
   }
