@@ -78,19 +78,16 @@ interface ImportReport {
   added: number;
   changed: number;
   unchanged: number;
-  rejected: { line: number; reason: string }[] | number;
+  rejected: number;
+  rejections: { line: number; reason: string }[];
 }
 
 /** Cameras, and the model where one is given. */
 async function prepare(api: Api, options: QuickstartOptions, cameras: string, say: Say): Promise<void> {
   const report = await api.upload<ImportReport>('/cameras/import', await readFile(cameras));
-  const rejected = typeof report.rejected === 'number' ? report.rejected : report.rejected.length;
-  say(
-    `Cameras: ${report.added} added, ${report.changed} changed, ${report.unchanged} unchanged, ${rejected} rejected.`,
-  );
-  for (const { line, reason } of Array.isArray(report.rejected) ? report.rejected.slice(0, 10) : []) {
-    say(`  line ${line}: ${reason}`);
-  }
+  const { added, changed, unchanged, rejected, rejections } = report;
+  say(`Cameras: ${added} added, ${changed} changed, ${unchanged} unchanged, ${rejected} rejected.`);
+  for (const { line, reason } of rejections.slice(0, 10)) say(`  line ${line}: ${reason}`);
   if (!options.model) return;
   say('Importing the model …');
   const [network, labels] = await Promise.all([readFile(options.model.network), readFile(options.model.labels)]);

@@ -18,7 +18,8 @@ export async function readFarmLog(file: string, stoppedAt: number): Promise<Evid
   for await (const line of createInterface({ input: createReadStream(file) })) {
     const record = JSON.parse(line) as RequestRecord;
     const id = idOf(record);
-    if (id === undefined || !record.complete) continue;
+    // A 304 has no body that could be incomplete.
+    if (id === undefined || !(record.complete || record.kind === 'not-modified')) continue;
     evidence.complete.set(id, (evidence.complete.get(id) ?? 0) + 1);
     // Of a stream an agent takes a part now and then, and what a faulty camera answers need not be a frame.
     const isFrame = record.serial === undefined && record.kind !== 'fault';
@@ -27,18 +28,30 @@ export async function readFarmLog(file: string, stoppedAt: number): Promise<Evid
   return evidence;
 }
 
-/** A snapshot by its request's `session/camera/sequence`, a part of a stream by `session/camera/s<serial>`. */
-const idOf = ({ attempt, serial }: RequestRecord): string | undefined => {
-  if (attempt === null || serial === undefined) return attempt ?? undefined;
-  return `${attempt.slice(0, attempt.lastIndexOf('/'))}/s${serial}`;
-};
+/** A snapshot by its request's `session/camera/sequence`, a part of a stream by `farm camera#serial`. */
+const idOf = ({ attempt, serial, camera }: RequestRecord): string | undefined =>
+  serial === undefined ? (attempt ?? undefined) : `${camera}#${serial}`;
+
+/** What the coordinator counted, in the farm's words: `session/camera/s<serial>` becomes `farm camera#serial`. */
+export function inFarmWords(
+  counted: readonly string[],
+  evidence: Evidence,
+  farmIdOf: ReadonlyMap<number, string>,
+): string[] {
+  // What sessions of earlier runs counted stands in an earlier log.
+  const sessions = new Set([...evidence.complete.keys()].filter((id) => id.includes('/')).map(sessionOf));
+  return counted
+    .filter((id) => sessions.has(sessionOf(id)))
+    .map((id) => {
+      const [, camera, serial] = /\/(\d+)\/s(\d+)$/.exec(id) ?? [];
+      return serial === undefined ? id : `${farmIdOf.get(Number(camera)) ?? camera}#${serial}`;
+    });
+}
 
 /** `lost`: handed out and not counted. `doubled`: counted twice, or counted without having been handed out. */
 export function compare(evidence: Evidence, counted: readonly string[]): { lost: number; doubled: number } {
-  // What sessions of earlier runs counted stands in an earlier log.
-  const sessions = new Set([...evidence.complete.keys()].map(sessionOf));
   const seen = new Map<string, number>();
-  for (const id of counted) if (sessions.has(sessionOf(id))) seen.set(id, (seen.get(id) ?? 0) + 1);
+  for (const id of counted) seen.set(id, (seen.get(id) ?? 0) + 1);
   let doubled = 0;
   for (const [id, times] of seen) doubled += Math.max(0, times - (evidence.complete.get(id) ?? 0));
   const lost = [...evidence.due].filter((id) => !seen.has(id)).length;
