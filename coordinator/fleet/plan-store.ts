@@ -1,11 +1,12 @@
+import type { Stretch } from '../../common/protocol/agent-link.ts';
 import { isSilent } from '../../common/protocol/lease-rules.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { endGrants, lockShards } from './grants.ts';
 import { bumpShards, dropCameras } from './membership.ts';
 import type { ShardRevision } from './membership.ts';
-import type { CurrentShards, Plan, PlannableAgent, PlannedShard } from './planner/planner.ts';
+import type { CurrentShards, Plan, PlannedShard } from './planner/planner.ts';
 import { readFacts } from './types.ts';
-import type { PlannableCamera } from './types.ts';
+import type { PlannableAgent, PlannableCamera } from './types.ts';
 
 /** An agent that renews but accepts nothing for so long gets no more for the moment. */
 const UNRESPONSIVE_MS = 20_000;
@@ -51,6 +52,9 @@ export async function readFleet(db: Queryable, ttlMs: number): Promise<FleetStat
     readPairs(db, 'select camera_id, shard_id from memberships where until_at is null'),
     readPairs(db, 'select camera_id, to_shard as shard_id from moves'),
   ]);
+  const stretch = await db.one<Stretch & Record<string, unknown>>(
+    'select stretch_factor as factor, stretch_below as "belowPriority" from fleet_settings',
+  );
   const keeps = new Set(agents.filter((agent) => agent.keeps).map(({ id }) => id));
   const takes = new Set(agents.filter((agent) => agent.takes).map(({ id }) => id));
   return {
@@ -58,6 +62,7 @@ export async function readFleet(db: Queryable, ttlMs: number): Promise<FleetStat
     shards,
     memberOf,
     movingTo,
+    stretch,
     shardOf: new Map([...memberOf, ...movingTo]),
     agentOf: new Map(shardRows.flatMap((shard) => agentOfShard(shard, keeps, takes))),
   };

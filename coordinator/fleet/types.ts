@@ -23,6 +23,17 @@ export interface PlannableCamera {
   priority: number;
 }
 
+export interface PlannableAgent {
+  id: string;
+  /** Attempts a second. */
+  capacity: number;
+  place: Place | null;
+  /** May go on with the shards that it has (false: offline, draining, revoked). */
+  keeps: boolean;
+  /** May get shards (false also: cordoned, handed shards back, does not accept). */
+  takes: boolean;
+}
+
 export interface FleetSettings {
   ttlMs: number;
   renewMs: number;

@@ -18,12 +18,13 @@ export function shardSize(cameras: number, agents: number): number {
 
 /**
  * Puts every camera into exactly one shard. Shards that exist stay as they are, within wide limits; new cameras join their
- * host's shard, then one that is not full; what is left makes new shards of whole hosts and neighbours.
+ * host's shard, then one that is open and not full; what is left makes new shards of whole hosts and neighbours.
  */
 export function groupCameras(
   cameras: readonly PlannableCamera[],
   shardOf: ReadonlyMap<number, number>,
   size: number,
+  isOpen: (shardId: number) => boolean,
 ): DraftShard[] {
   const shards = new Map<number, DraftShard>();
   const homeless: PlannableCamera[] = [];
@@ -32,9 +33,10 @@ export function groupCameras(
     if (id === undefined) homeless.push(camera);
     else shardFor(shards, id).cameras.push(camera);
   }
-  dissolveCrumbs(shards, homeless, { size, cameras: cameras.length });
+  dissolveCrumbs(shards, homeless, { size, cameras: cameras.length, isOpen });
   const rest = joinHosts(shards, homeless);
-  const fresh = fillOpen([...shards.values()], hostGroups(rest), size);
+  const open = [...shards.values()].filter(({ id }) => id !== null && isOpen(id));
+  const fresh = fillOpen(open, hostGroups(rest), size);
   return [...shards.values()].flatMap((shard) => splitOversized(shard, size)).concat(makeShards(fresh, size));
 }
 
@@ -48,11 +50,11 @@ function shardFor(shards: Map<number, DraftShard>, id: number): DraftShard {
 function dissolveCrumbs(
   shards: Map<number, DraftShard>,
   homeless: PlannableCamera[],
-  { size, cameras }: { size: number; cameras: number },
+  { size, cameras, isOpen }: { size: number; cameras: number; isOpen: (shardId: number) => boolean },
 ): void {
   const surplus = shards.size - Math.max(2, (2 * cameras) / size);
   if (surplus <= 0) return;
-  const crumbs = [...shards.values()].filter((shard) => shard.cameras.length < size / 4);
+  const crumbs = [...shards.values()].filter(({ id, cameras: own }) => own.length < size / 4 && isOpen(Number(id)));
   crumbs.sort((a, b) => a.cameras.length - b.cameras.length || Number(a.id) - Number(b.id));
   for (const { id, cameras: freed } of crumbs.slice(0, Math.floor(surplus))) {
     shards.delete(Number(id));

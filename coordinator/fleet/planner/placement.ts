@@ -1,9 +1,9 @@
 import type { Stretch } from '../../../common/protocol/agent-link.ts';
+import type { PlannableAgent } from '../types.ts';
 import type { Direction } from './geography.ts';
 import { directionOf, distanceKm, middleOf } from './geography.ts';
 import { halve } from './grouping.ts';
 import type { DraftShard } from './grouping.ts';
-import type { PlannableAgent } from './planner.ts';
 import { loadOf } from './stretch.ts';
 
 /** Two agents whose distance differs by less are equally near: one hop more or less on the network. */
@@ -32,6 +32,8 @@ interface Seat {
 /** Seats shards on agents; never above anybody's capacity. */
 export class Placement {
   readonly shards: PlacedShard[] = [];
+  /** Shards whose agent is well but has no room for them any more. */
+  displaced = 0;
   readonly #seats = new Map<string, Seat>();
   readonly #seatsOfHost = new Map<string, Set<Seat>>();
   readonly #stretch: Stretch;
@@ -59,7 +61,11 @@ export class Placement {
   /** Lets the shard stay where it is if that agent keeps shards and has room. */
   keep(shard: PlacedShard, agentId: string | undefined): boolean {
     const seat = agentId === undefined ? undefined : this.#seats.get(agentId);
-    if (!seat?.agent.keeps || !fits(seat, shard)) return false;
+    if (!seat?.agent.keeps) return false;
+    if (!fits(seat, shard)) {
+      this.displaced++;
+      return false;
+    }
     this.#sit(shard, seat);
     return true;
   }
@@ -85,6 +91,7 @@ export class Placement {
     let best: { seat: Seat; rank: readonly number[] } | undefined;
     for (const seat of this.#seats.values()) {
       if (!seat.agent.takes || !fits(seat, shard)) continue;
+      // Most of its hosts first, then room to spare, then near, then the least loaded.
       const rank = [
         -(familiar.get(seat) ?? 0),
         seat.load + shard.load > seat.agent.capacity * COMFORTABLE ? 1 : 0,
@@ -105,25 +112,28 @@ export class Placement {
     return counts;
   }
 
-  /** Moves shards from those with more than their share to those with less, most uneven first, near takers preferred. */
+  /** Moves shards from those with more than their share to those with less, near takers preferred, fullest givers first. */
   balance(): void {
-    for (let moves = this.shards.length; moves > 0; moves--) if (!this.#moveOne()) return;
+    const givers = new Set([...this.#seats.values()].filter(canGive));
+    const takers = [...this.#seats.values()].filter(({ agent }) => agent.takes).toSorted(byExcess);
+    while (givers.size > 0) {
+      const giver = [...givers].reduce((a, b) => (excess(b) > excess(a) ? b : a));
+      // Takers only fill up: who can give nothing now can give nothing later.
+      if (canGive(giver) && this.#giveOne(giver, takers)) takers.sort(byExcess);
+      else givers.delete(giver);
+    }
   }
 
-  #moveOne(): boolean {
-    const givers = [...this.#seats.values()].filter(canGive).sort(byExcess).reverse();
-    const takers = [...this.#seats.values()].filter(({ agent }) => agent.takes).sort(byExcess);
-    const neediest = takers[0];
-    for (const giver of givers) {
-      if (!neediest || excess(giver) <= excess(neediest)) return false;
-      for (const taker of takers) {
-        if (excess(taker) >= excess(giver)) break;
-        const shard = mostMovable(giver, taker);
-        if (!shard) continue;
-        this.#rise(shard, giver);
-        this.#sit(shard, taker);
-        return true;
-      }
+  #giveOne(giver: Seat, takers: readonly Seat[]): boolean {
+    const lightest = Math.min(...[...giver.shards].map(({ load }) => load));
+    for (const taker of takers) {
+      // Those that follow have less need.
+      if (excess(giver) - excess(taker) <= lightest * WORTH_MOVING) return false;
+      const shard = mostMovable(giver, taker);
+      if (!shard) continue;
+      this.#rise(shard, giver);
+      this.#sit(shard, taker);
+      return true;
     }
     return false;
   }

@@ -1,28 +1,18 @@
-import type { Place } from '../../../common/domain/camera.ts';
 import type { Stretch } from '../../../common/protocol/agent-link.ts';
-import type { PlannableCamera } from '../types.ts';
+import type { PlannableAgent, PlannableCamera } from '../types.ts';
 import { groupCameras, shardSize } from './grouping.ts';
 import type { DraftShard } from './grouping.ts';
 import { Placement } from './placement.ts';
 import type { PlacedShard } from './placement.ts';
 import { loadOf, NO_STRETCH, raise, stretchFor } from './stretch.ts';
 
-export interface PlannableAgent {
-  id: string;
-  /** Attempts a second. */
-  capacity: number;
-  place: Place | null;
-  /** May go on with the shards that it has (false: offline, draining, revoked). */
-  keeps: boolean;
-  /** May get shards (false also: cordoned, handed shards back, does not accept). */
-  takes: boolean;
-}
-
 export interface CurrentShards {
   /** Camera → shard, where it is or is on its way to. */
   shardOf: ReadonlyMap<number, number>;
   /** Shard → agent that has it or shall get it. */
   agentOf: ReadonlyMap<number, string>;
+  /** In force now. */
+  stretch?: Stretch;
 }
 
 export interface PlannedShard {
@@ -49,6 +39,8 @@ export interface Plan {
 
 /** A factor of 1.05 a step: enough steps to slow everything down to a tenth of what the sum of capacities allows. */
 const MOST_RAISES = 48;
+/** How much slower than needed cameras may stay. */
+const MOST_SLACK = 1.5;
 /** Where capacity is short, a remainder on each agent is too small for any camera. */
 const USABLE = 0.98;
 
@@ -62,11 +54,17 @@ export function planFleet(
   current: CurrentShards,
 ): Plan {
   const takers = agents.filter(({ takes }) => takes);
-  const drafts = groupCameras(cameras, current.shardOf, shardSize(cameras.length, takers.length));
+  const full = new Set(agents.filter(({ takes }) => !takes).map(({ id }) => id));
+  const isOpen = (id: number): boolean => !full.has(current.agentOf.get(id) ?? '');
+  const drafts = groupCameras(cameras, current.shardOf, shardSize(cameras.length, takers.length), isOpen);
   const capacity = usableCapacity(agents, drafts, current);
   const demand = cameras.reduce((sum, camera) => sum + loadOf(camera, NO_STRETCH), 0);
   let stretch = stretchFor(cameras, demand > capacity ? capacity * USABLE : capacity);
   let placed = placeAll(drafts, agents, current, stretch);
+  if ((placed.left.length > 0 || placed.displaced > 0) && isLittleMore(current.stretch, stretch)) {
+    const asBefore = placeAll(drafts, agents, current, current.stretch);
+    if (asBefore.left.length === 0) [stretch, placed] = [current.stretch, asBefore];
+  }
   for (let raises = 0; placed.left.length > 0 && capacity > 0 && raises < MOST_RAISES; raises++) {
     stretch = raise(stretch);
     placed = placeAll(drafts, agents, current, stretch);
@@ -87,6 +85,12 @@ export function planFleet(
     capacity,
     advice: adviceFor({ demand, capacity, short: unassigned + slowed, agents: takers.length }),
   };
+}
+
+/** A fleet that is packed to the brim goes on as it is rather than moving cameras about for a slightly smaller factor. */
+function isLittleMore(before: Stretch | undefined, least: Stretch): before is Stretch {
+  if (!before || before.belowPriority < least.belowPriority) return false;
+  return before.factor >= least.factor && before.factor <= least.factor * MOST_SLACK;
 }
 
 /** Capacity of those who may get shards, and of those who may only keep what they have as far as they use it. */
@@ -115,7 +119,7 @@ function placeAll(
   agents: readonly PlannableAgent[],
   { agentOf }: CurrentShards,
   stretch: Stretch,
-): { shards: PlacedShard[]; left: PlacedShard[] } {
+): { shards: PlacedShard[]; left: PlacedShard[]; displaced: number } {
   const total = drafts.reduce((sum, { cameras }) => sum + cameras.reduce((own, c) => own + loadOf(c, stretch), 0), 0);
   const placement = new Placement(agents, total, stretch);
   const described = drafts.map((draft) => placement.describe(draft));
@@ -126,7 +130,7 @@ function placeAll(
   );
   const left = homeless.flatMap((shard) => placement.place(shard));
   placement.balance();
-  return { shards: placement.shards, left };
+  return { shards: placement.shards, left, displaced: placement.displaced };
 }
 
 function adviceFor(facts: { demand: number; capacity: number; short: number; agents: number }): string | null {
