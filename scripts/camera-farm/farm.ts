@@ -9,7 +9,7 @@ import { listenOnAll } from './listeners.ts';
 import type { FarmOptions, FarmSettings } from './options.ts';
 import { settingsFrom } from './options.ts';
 import { ChangingPictures, folderPictures, scenePictures } from './pictures.ts';
-import type { FarmCamera } from './population.ts';
+import type { FarmCamera } from './camera.ts';
 import { mainAddressOf, populate, startingFaults } from './population.ts';
 import type { CameraRecord } from './records.ts';
 import { recordOf, recordsAs } from './records.ts';
@@ -64,7 +64,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   const onConnection = acceptHttp(createHandler({ fleet, log, now, truthOf, partEveryMs }));
   const main = mainAddressOf(settings);
   const ring = settings.ring
-    ? ringResponder(createRings(population, renderer, settings), settings.ring, log, now)
+    ? ringResponder(createRings(population, maker, settings), settings.ring, log, now)
     : undefined;
   const addresses = [main, ...new Set(population.map((camera) => camera.host))];
   const listeners = await listenOnAll(addresses, settings.port, (socket, address) =>

@@ -1,5 +1,5 @@
-import type { Picture } from './pictures.ts';
-import { pictureOf } from './pictures.ts';
+import type { Picture } from './picture.ts';
+import { pictureOf } from './picture.ts';
 import { blackPicture, blankPicture, placeholderPicture } from './scenes/broken-pictures.ts';
 
 /** What a faulty camera does with a request. */

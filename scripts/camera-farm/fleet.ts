@@ -1,8 +1,9 @@
 import { AppError } from '../../common/runtime/errors.ts';
 import type { FaultAnswer, FaultName } from './faults.ts';
 import { answerOf } from './faults.ts';
-import type { ChangingPictures, Picture } from './pictures.ts';
-import type { FarmCamera } from './population.ts';
+import type { Picture } from './picture.ts';
+import type { ChangingPictures } from './pictures.ts';
+import type { FarmCamera } from './camera.ts';
 
 interface CameraState {
   camera: FarmCamera;

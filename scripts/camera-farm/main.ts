@@ -1,4 +1,4 @@
-import { fstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { fstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -69,7 +69,7 @@ const program = new Command('camera-farm')
   .option('--base <address>', 'first loopback address (127.10.0.0)')
   .option('--port <n>', 'port on all addresses (a free one)', number)
   .option('--log <file>', 'write what every request was given, as JSON lines')
-  .option('--out <file>', 'where the camera list goes; CSV, or JSON Lines by its ending .jsonl')
+  .option('--out <file>', 'where the camera list goes and stays; CSV, or JSON Lines by its ending .jsonl')
   .option('--json', 'print one JSON line when the cameras answer');
 
 function optionsFrom(flags: Flags): FarmOptions {
@@ -97,7 +97,10 @@ function optionsFrom(flags: Flags): FarmOptions {
 
 function writeCameras(farm: Farm, out: string | undefined): string {
   const folder = join(tmpdir(), `camera-farm-${process.pid}`);
-  if (!out) mkdirSync(folder, { recursive: true });
+  if (!out) {
+    mkdirSync(folder, { recursive: true });
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  }
   const file = out ? resolve(out) : join(folder, 'cameras.csv');
   writeFileSync(file, farm.camerasAs(file.endsWith('.jsonl') ? 'jsonl' : 'csv'));
   return file;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FaultName } from './faults.ts';
-import type { Picture } from './pictures.ts';
-import type { FarmCamera } from './population.ts';
+import type { Picture } from './picture.ts';
+import type { FarmCamera } from './camera.ts';
 import type { AnswerContext } from './snapshot.ts';
 import { logWhenDone, recordFor, send, wasHandedOver } from './snapshot.ts';
 

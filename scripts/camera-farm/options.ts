@@ -5,9 +5,11 @@ import type { FaultName } from './faults.ts';
 import { FAULT_NAMES } from './faults.ts';
 import { CONCEPT_NAMES } from './scenes/index.ts';
 
+const RING_MODES = ['changed', 'unchanged', 'not-modified'] as const;
+
 export interface RingOptions {
   /** `changed`: every request gets the next frame; `unchanged`: 200 with equal bytes; `not-modified`: 304 to a request with the ETag. */
-  mode: 'changed' | 'unchanged' | 'not-modified';
+  mode: (typeof RING_MODES)[number];
   /** Frames encoded beforehand per scene. */
   frames: number;
   /** Distinct scenes; cameras share them, so that memory does not grow with the number of cameras. */
@@ -49,7 +51,7 @@ export interface FarmOptions {
   concepts?: readonly string[];
   /** The k-th concept has weight k^-skew; 0 gives every concept the same share. */
   skew?: number;
-  /** Serve frames encoded beforehand, as benchmarks need: no rendering, least CPU per request. Snapshot cameras only. */
+  /** Serve frames encoded beforehand, as benchmarks need: no rendering, least CPU per request. Snapshot cameras without faults. */
   ring?: RingOptions;
   /** `memory`: `farm.requests`; `none`; or a JSON-lines file. Default: memory, with a ring none. */
   log?: 'memory' | 'none' | { file: string };
@@ -112,6 +114,10 @@ function check(settings: FarmSettings): void {
   if (settings.ring) {
     within('ring.frames', settings.ring.frames, 1, 1000);
     within('ring.scenes', settings.ring.scenes, 1, 1000);
+    if (!RING_MODES.includes(settings.ring.mode))
+      refuse('ring.mode', settings.ring.mode, `one of ${RING_MODES.join(', ')}`);
+    if (Object.keys({ ...settings.faultShares, ...settings.faultOf }).length > 0)
+      refuse('ring', settings.ring.mode, 'no faults beside it: a ring serves healthy frames only');
   }
   if (!/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(settings.addressBase))
     refuse('addressBase', settings.addressBase, 'an address in 127.0.0.0/8: the farm serves this machine only');

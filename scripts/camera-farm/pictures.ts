@@ -1,29 +1,15 @@
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { AppError } from '../../common/runtime/errors.ts';
-import type { FarmCamera } from './population.ts';
+import type { FarmCamera } from './camera.ts';
+import type { Picture } from './picture.ts';
+import { pictureOf } from './picture.ts';
 import type { SceneRenderer } from './scenes/renderer.ts';
-
-/** An encoded picture as a camera serves it. */
-export interface Picture {
-  bytes: Buffer;
-  type: string;
-  /** SHA-256 of the bytes, hex. */
-  digest: string;
-  /** Wall clock, ms, at which the camera began to show it. */
-  since: number;
-  version: number;
-}
 
 /** What a camera sees at a moment. `version` grows whenever the scene changes. */
 export interface PictureMaker {
   make(camera: FarmCamera, version: number, since: number): { bytes: Buffer; type: string };
-}
-
-export function pictureOf(bytes: Buffer, type: string, since = 0, version = 0): Picture {
-  return { bytes, type, digest: createHash('sha256').update(bytes).digest('hex'), since, version };
 }
 
 /**

@@ -1,25 +1,10 @@
+import type { FarmCamera } from './camera.ts';
 import type { FaultName } from './faults.ts';
 import type { FarmSettings } from './options.ts';
 import type { Place } from './places.ts';
 import { PLACES } from './places.ts';
 import type { Random } from './random.ts';
 import { between, pick, seeded, shuffled, wholeBetween } from './random.ts';
-
-/** One simulated camera, as the seed made it. */
-export interface FarmCamera {
-  id: string;
-  index: number;
-  name: string;
-  /** The loopback address that it answers on. */
-  host: string;
-  kind: 'snapshot' | 'mjpeg';
-  /** How the camera list says it is reached: an own web server, or a URL on somebody's web server. */
-  listedAs: 'ip' | 'non_ip';
-  /** Whether it sends ETag and Last-Modified and answers 304. */
-  conditional: boolean;
-  concept: string;
-  place: Place;
-}
 
 /** The cameras of a farm; the same for equal settings. Hosts are filled in order; the big host, if any, takes the last ones. */
 export function populate(settings: FarmSettings): FarmCamera[] {

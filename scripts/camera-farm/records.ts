@@ -1,4 +1,4 @@
-import type { FarmCamera } from './population.ts';
+import type { FarmCamera } from './camera.ts';
 
 /** A camera as the registry imports it; a column that does not apply is null. */
 export interface CameraRecord {

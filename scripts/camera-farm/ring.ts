@@ -1,8 +1,8 @@
 import type { FarmSettings } from './options.ts';
-import type { FarmCamera } from './population.ts';
-import type { Picture } from './pictures.ts';
-import { pictureOf } from './pictures.ts';
-import type { SceneRenderer } from './scenes/renderer.ts';
+import type { FarmCamera } from './camera.ts';
+import type { Picture } from './picture.ts';
+import { pictureOf } from './picture.ts';
+import type { PictureMaker } from './pictures.ts';
 
 /** A frame with its answers, ready to be written to a socket. */
 export interface RingFrame {
@@ -24,17 +24,15 @@ export interface CameraRing {
 /** Draws and encodes all frames beforehand. Cameras share scenes, each begins at a place of its own. */
 export function createRings(
   cameras: readonly FarmCamera[],
-  renderer: SceneRenderer,
+  maker: PictureMaker,
   { ring, clock }: FarmSettings,
 ): Map<string, CameraRing> {
   const { frames = 1, scenes = 1 } = ring ?? {};
   const start = clock.now();
-  const shared = cameras.slice(0, scenes).map((camera) =>
-    // Half a minute apart, as successive snapshots of a camera are.
-    Array.from({ length: frames }, (_, i) =>
-      frameOf(renderer.render(camera, start + i * 30_000, i), start + i * 30_000),
-    ),
-  );
+  // Half a minute apart, as successive snapshots of a camera are.
+  const framesOf = (camera: FarmCamera) =>
+    Array.from({ length: frames }, (_, i) => frameOf(maker.make(camera, i, start + i * 30_000), start + i * 30_000));
+  const shared = cameras.slice(0, scenes).map(framesOf);
   return new Map(
     cameras.map((camera, index) => [
       camera.id,
@@ -43,11 +41,11 @@ export function createRings(
   );
 }
 
-function frameOf(bytes: Buffer, since: number): RingFrame {
-  const picture = pictureOf(bytes, 'image/jpeg', since);
+function frameOf({ bytes, type }: { bytes: Buffer; type: string }, since: number): RingFrame {
+  const picture = pictureOf(bytes, type, since);
   const etag = `"${picture.digest.slice(0, 20)}"`;
   const validators = `ETag: ${etag}\r\nLast-Modified: ${new Date(since).toUTCString()}\r\n`;
-  const head = `HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: ${bytes.length}\r\n${validators}\r\n`;
+  const head = `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\n${validators}\r\n`;
   return {
     picture,
     etag,

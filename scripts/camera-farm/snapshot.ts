@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FaultName } from './faults.ts';
 import type { Fleet } from './fleet.ts';
-import type { Picture } from './pictures.ts';
-import type { FarmCamera } from './population.ts';
+import type { Picture } from './picture.ts';
+import type { FarmCamera } from './camera.ts';
 import type { RequestLog, RequestRecord } from './request-log.ts';
 
 export interface AnswerContext {

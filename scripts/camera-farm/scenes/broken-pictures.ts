@@ -1,6 +1,6 @@
 import { noiseAt } from '../random.ts';
-import type { Picture } from '../pictures.ts';
-import { pictureOf } from '../pictures.ts';
+import type { Picture } from '../picture.ts';
+import { pictureOf } from '../picture.ts';
 import type { Rgb } from './canvas.ts';
 import { Canvas, scaled } from './canvas.ts';
 import { encodeJpeg } from './jpeg.ts';

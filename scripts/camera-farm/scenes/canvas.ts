@@ -8,6 +8,7 @@ export type Point = readonly [number, number];
 export type Paint = Rgb | ((x: number, y: number, out: [number, number, number]) => void);
 
 const SUBLINES = 4;
+const MOST_CORNERS = 512;
 
 /** An RGB raster with anti-aliased polygons, soft spots and glows. Resolution-independent: coordinates are shares of the height. */
 export class Canvas {
@@ -17,7 +18,10 @@ export class Canvas {
   /** width · height · 3 bytes, rows from the top. */
   readonly data: Uint8ClampedArray;
   readonly #coverage: Float32Array;
-  readonly #crossings: number[] = [];
+  // The outline at hand, in pixels, and its crossings with one line: kept, because polygons are drawn by the thousand.
+  readonly #xs = new Float64Array(MOST_CORNERS);
+  readonly #ys = new Float64Array(MOST_CORNERS);
+  readonly #crossings = new Float64Array(MOST_CORNERS);
 
   constructor(width: number, height: number, data = new Uint8ClampedArray(width * height * 3)) {
     this.width = width;
@@ -37,15 +41,20 @@ export class Canvas {
   }
 
   polygon(points: readonly Point[], paint: Paint, alpha = 1): void {
+    const { height } = this;
+    const corners = Math.min(points.length, MOST_CORNERS);
     let top = Infinity;
     let bottom = -Infinity;
-    for (const [, y] of points) {
-      top = Math.min(top, y);
-      bottom = Math.max(bottom, y);
+    for (let i = 0; i < corners; i++) {
+      const point = points[i] as Point;
+      this.#xs[i] = point[0] * height;
+      const y = (this.#ys[i] = point[1] * height);
+      if (y < top) top = y;
+      if (y > bottom) bottom = y;
     }
-    const first = Math.max(0, Math.floor(top * this.height));
-    const last = Math.min(this.height - 1, Math.floor(bottom * this.height));
-    for (let row = first; row <= last; row++) this.#polygonRow(points, row, paint, alpha);
+    const first = Math.max(0, Math.floor(top));
+    const last = Math.min(height - 1, Math.floor(bottom));
+    for (let row = first; row <= last; row++) this.#polygonRow(corners, row, paint, alpha);
   }
 
   rect(x: number, y: number, width: number, height: number, paint: Paint, alpha = 1): void {
@@ -104,14 +113,15 @@ export class Canvas {
     }
   }
 
-  #polygonRow(points: readonly Point[], row: number, paint: Paint, alpha: number): void {
+  #polygonRow(corners: number, row: number, paint: Paint, alpha: number): void {
     let left = this.width;
     let right = 0;
+    const crossings = this.#crossings;
     for (let line = 0; line < SUBLINES; line++) {
-      const xs = this.#crossingsAt(points, (row + (line + 0.5) / SUBLINES) / this.height);
-      for (let k = 0; k + 1 < xs.length; k += 2) {
-        const from = Math.min(this.width, Math.max(0, xs[k] as number));
-        const to = Math.min(this.width, Math.max(0, xs[k + 1] as number));
+      const count = this.#crossingsAt(corners, row + (line + 0.5) / SUBLINES);
+      for (let k = 0; k + 1 < count; k += 2) {
+        const from = Math.min(this.width, Math.max(0, crossings[k] as number));
+        const to = Math.min(this.width, Math.max(0, crossings[k + 1] as number));
         if (to <= from) continue;
         this.#cover(from, 1 / SUBLINES);
         this.#cover(to, -1 / SUBLINES);
@@ -124,17 +134,28 @@ export class Canvas {
     this.#coverage.fill(0, left, right + 2);
   }
 
-  #crossingsAt(points: readonly Point[], y: number): number[] {
-    const xs = this.#crossings;
-    xs.length = 0;
-    let [px, py] = points[points.length - 1] as Point;
-    for (const [x, top] of points) {
-      if (py <= y !== top <= y) xs.push((px + ((y - py) * (x - px)) / (top - py)) * this.height);
+  /** Fills `#crossings` with where the outline crosses a line, from the left; returns how many there are. */
+  #crossingsAt(corners: number, y: number): number {
+    const xs = this.#xs;
+    const ys = this.#ys;
+    const crossings = this.#crossings;
+    let count = 0;
+    let px = xs[corners - 1] as number;
+    let py = ys[corners - 1] as number;
+    for (let i = 0; i < corners; i++) {
+      const x = xs[i] as number;
+      const cy = ys[i] as number;
+      if (py <= y !== cy <= y) {
+        const at = px + ((y - py) * (x - px)) / (cy - py);
+        let slot = count++;
+        for (; slot > 0 && (crossings[slot - 1] as number) > at; slot--)
+          crossings[slot] = crossings[slot - 1] as number;
+        crossings[slot] = at;
+      }
       px = x;
-      py = top;
+      py = cy;
     }
-    if (xs.length > 2 || (xs.length === 2 && (xs[0] as number) > (xs[1] as number))) xs.sort((a, b) => a - b);
-    return xs;
+    return count;
   }
 
   /** Coverage is kept as differences: everything right of `x` gains `amount`, the pixel that holds `x` its share. */

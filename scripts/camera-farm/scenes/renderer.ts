@@ -1,4 +1,4 @@
-import type { FarmCamera } from '../population.ts';
+import type { FarmCamera } from '../camera.ts';
 import { between, hashOf, seeded } from '../random.ts';
 import { Canvas } from './canvas.ts';
 import { CONCEPTS } from './index.ts';
@@ -7,6 +7,7 @@ import { letter } from './lettering.ts';
 import type { Conditions, Phase, Weather } from './light.ts';
 import { conditionsAt, Light, phaseOf } from './light.ts';
 import type { Concept, Scene } from './scene.ts';
+import { Stills } from './stills.ts';
 import { precipitation, sensorNoise } from './weather.ts';
 import { World } from './world.ts';
 
@@ -23,20 +24,17 @@ interface Stage {
   weatherSeed: number;
 }
 
-// Still parts that are kept, in bytes: 300 KB each at 352x288, so some 400 cameras never draw theirs twice.
-const KEPT_BYTES = 128 * 1024 * 1024;
-
 /** Draws cameras' scenes. The still part is drawn once for each light and weather, a frame adds what moves. */
 export class SceneRenderer {
   readonly #settings: RendererSettings;
   readonly #canvas: Canvas;
   readonly #stages = new Map<string, Stage>();
-  /** Least recently used first. */
-  readonly #stills = new Map<string, Uint8ClampedArray>();
+  readonly #stills: Stills;
 
   constructor(settings: RendererSettings) {
     this.#settings = settings;
     this.#canvas = new Canvas(settings.width, settings.height);
+    this.#stills = new Stills(settings.width, settings.height);
   }
 
   /** Light and weather at a camera's place. */
@@ -78,16 +76,7 @@ export class SceneRenderer {
   }
 
   #still(camera: FarmCamera, { sun, weather }: Conditions, light: Light): Uint8ClampedArray {
-    const key = `${camera.id}/${sun}/${weather}`;
-    const still = this.#stills.get(key) ?? this.#drawStill(camera, light);
-    this.#stills.delete(key);
-    this.#stills.set(key, still);
-    const most = Math.max(1, Math.floor(KEPT_BYTES / still.length));
-    for (const oldest of this.#stills.keys()) {
-      if (this.#stills.size <= most) break;
-      this.#stills.delete(oldest);
-    }
-    return still;
+    return this.#stills.get(`${camera.id}/${sun}/${weather}`, () => this.#drawStill(camera, light));
   }
 
   #drawStill(camera: FarmCamera, light: Light): Uint8ClampedArray {

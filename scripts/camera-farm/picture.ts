@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto';
+
+/** An encoded picture as a camera serves it. */
+export interface Picture {
+  bytes: Buffer;
+  type: string;
+  /** SHA-256 of the bytes, hex. */
+  digest: string;
+  /** Wall clock, ms, at which the camera began to show it. */
+  since: number;
+  version: number;
+}
+
+export function pictureOf(bytes: Buffer, type: string, since = 0, version = 0): Picture {
+  return { bytes, type, digest: createHash('sha256').update(bytes).digest('hex'), since, version };
+}
