@@ -37,6 +37,9 @@ export interface Counted {
 }
 
 const DAY_MS = 86_400_000;
+/** More than any line brings in the minute of a fragment; a larger claim would make sums overflow. */
+const MOST_BYTES = 2 ** 40;
+
 export const dayOf = (at: number): number => Math.floor(at / DAY_MS);
 
 /** Keeps the attempts for which `instantOf` gives an instant. */
@@ -53,7 +56,7 @@ export function countFragment(fragment: Fragment, instantOf: (at: number) => num
     outcomes.push(outcome);
     indexes.push(index);
   }
-  const bytes = Math.round((fragment.bytes * at.length) / fragment.at.length);
+  const bytes = Math.round((Math.min(fragment.bytes, MOST_BYTES) * at.length) / fragment.at.length);
   return { fragment, at, outcomes, indexes, bytes, frameDigest: pictureCounts ? fragment.frameDigest : null };
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from '../../common/runtime/logger.ts';
 import { DIGEST_PATTERN, sha256 } from '../../common/storage/digest.ts';
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { Queryable } from '../platform/database/queries.ts';
 import { columnList, readList } from './bulk.ts';
 import { evictFrames, hasEvictable, objectKeyOf } from './eviction.ts';
 import type { Traffic } from './traffic.ts';
@@ -70,6 +71,8 @@ export class Frames {
       throw new AppError('FRAME_DIGEST', message, { details: { status: 400 } });
     }
     this.#options.traffic.add({ sent: bytes.length });
+    // Before any eviction: what nobody asked for must not push out anything.
+    if (!(await findWanted(this.#options.database, digest, cameraId))) return 'known';
     if (!(await this.#makeRoom(bytes.length))) return 'full';
     const outcome = await this.#insert(digest, cameraId, bytes);
     if (outcome === 'stored') {
@@ -126,15 +129,8 @@ export class Frames {
   #insert(digest: string, cameraId: number, bytes: Buffer): Promise<'stored' | 'known'> {
     const { database, objects } = this.#options;
     return database.transaction(async (tx) => {
-      const wanted = await tx.maybeOne<WantedFrame & Record<string, unknown>>(
-        `select ${readList(WANTED_COLUMNS)} from frames_wanted where digest = $1 and camera_id = $2 for update`,
-        [digest, cameraId],
-      );
-      if (!wanted) {
-        if (await tx.maybeOne('select from frames where digest = $1', [digest])) return 'known';
-        const message = 'No receipt asked for this picture, or it came too late; drop it.';
-        throw new AppError('FRAME_UNWANTED', message, { details: { status: 409 } });
-      }
+      const wanted = await findWanted(tx, digest, cameraId, 'for update');
+      if (!wanted) return 'known';
       const columns = columnList(WANTED_COLUMNS);
       // The row before the object: it waits for an eviction of the same digest that is under way.
       const { rowCount } = await tx.query(
@@ -183,4 +179,20 @@ export class Frames {
     this.#evicting = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** The wish that this picture fulfils; `undefined` where it is kept already. */
+async function findWanted(
+  db: Queryable,
+  digest: string,
+  cameraId: number,
+  lock: 'for update' | '' = '',
+): Promise<WantedFrame | undefined> {
+  const wanted = await db.maybeOne<WantedFrame & Record<string, unknown>>(
+    `select ${readList(WANTED_COLUMNS)} from frames_wanted where digest = $1 and camera_id = $2 ${lock}`,
+    [digest, cameraId],
+  );
+  if (wanted || (await db.maybeOne('select from frames where digest = $1', [digest]))) return wanted;
+  const message = 'No receipt asked for this picture, or it came too late; drop it.';
+  throw new AppError('FRAME_UNWANTED', message, { details: { status: 409 } });
 }

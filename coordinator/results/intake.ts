@@ -13,7 +13,7 @@ export interface IntakeOptions {
   database: Database;
   window: WindowService;
   traffic: Traffic;
-  /** How long agents collect before the next batch, ms. */
+  /** How long agents collect before the next batch, ms; receipts stretch it while many batches wait. */
   reportMs: number;
   /** Records the id of every counted attempt: for tests only. */
   witness: boolean;
@@ -31,6 +31,8 @@ const LANES = 2;
 /** A group's size bounds how long its first batch waits for the last, and how much one bad batch makes do over. */
 const MOST_BATCHES = 32;
 const MOST_FRAGMENTS = 1_000;
+/** Larger batches cost less each attempt, but a killed agent loses what it has not sent. */
+const MOST_STRETCH = 6;
 
 interface Waiting {
   submission: Submission;
@@ -97,6 +99,11 @@ export class Intake {
     return [...group.values()];
   }
 
+  #reportMs(): number {
+    const groups = Math.floor(this.#waiting.length / MOST_BATCHES);
+    return this.#options.reportMs * Math.min(MOST_STRETCH, 1 + groups);
+  }
+
   /** Never rejects: every waiting batch is answered. */
   async #apply(group: Waiting[]): Promise<void> {
     const { database, traffic, keepsFrames, ...options } = this.#options;
@@ -106,9 +113,11 @@ export class Intake {
         applyBatches(
           tx,
           group.map(({ submission }) => submission),
-          { ...options, keepsFrames: keepsFrames(), traffic: moved },
+          { ...options, reportMs: this.#reportMs(), keepsFrames: keepsFrames(), traffic: moved },
         ),
       );
+      // Only new batches write the log.
+      if (answers.every((answer) => answer instanceof AppError)) traffic.add(moved);
       for (const [index, { resolve, reject }] of group.entries()) {
         const answer = answers[index] as Receipt | AppError;
         if (answer instanceof AppError) reject(answer);
@@ -128,8 +137,6 @@ export class Intake {
 
 function parse(bytes: Buffer): Batch {
   const text = bytes.toString('utf8');
-  // PostgreSQL has no place for it, in text or JSON.
-  if (text.includes('\\u0000')) throw invalid('it contains the character U+0000');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -147,7 +154,7 @@ function invalid(why: string, cause?: unknown): AppError {
   return new AppError('BATCH_INVALID', message, { cause, details: { status: 422 } });
 }
 
-/** Class 22: a value that no column can hold. Sending it again cannot help. */
+/** Class 22: a value that no column can hold, such as the character U+0000. Sending it again cannot help. */
 function asInvalid(error: unknown): unknown {
   return /^22/.test(codeOf(error) ?? '') ? invalid(messageOf(error), error) : error;
 }

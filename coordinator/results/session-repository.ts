@@ -42,7 +42,8 @@ const insertReceipts = statement(
 
 /** Moves the marks of these sessions (each at most once) where the batch is the next one. Order of the result: the input's. */
 export async function offerBatches(tx: Queryable, batches: readonly BatchName[]): Promise<Offered[]> {
-  const json = JSON.stringify(batches);
+  // A batch itself is large: only its name goes to the database.
+  const json = JSON.stringify(batches.map(({ agentId, sessionId, seq }) => ({ agentId, sessionId, seq })));
   const marks = await tx.many<{ agentId: string; sessionId: string; mark: number }>(offer, [json]);
   // After the lock: a snapshot from before would miss the receipt of a twin that has just committed.
   const receipts = await tx.many<{ agentId: string; sessionId: string; digest: string; receipt: Receipt }>(

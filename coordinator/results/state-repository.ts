@@ -78,7 +78,7 @@ export type CameraNews = CameraState & { memory: CameraMemory };
 /** At most one row a camera. */
 export async function writeCameraNews(tx: Queryable, news: CameraNews[]): Promise<void> {
   if (news.length === 0) return;
-  await tx.query(writeStates, [JSON.stringify(news, (key, value: unknown) => (key === 'memory' ? undefined : value))]);
+  await tx.query(writeStates, [JSON.stringify(news.map(({ memory: _, ...state }) => state))]);
   const memories = news.map(({ cameraId, lastAttemptAt, memory }) => ({ cameraId, lastAttemptAt, memory }));
   await tx.query(writeMemories, [JSON.stringify(memories)]);
 }

@@ -146,6 +146,11 @@ describe('at the quota', () => {
 
   test('the oldest unremarkable one makes room, the older first of its verdict stays', async () => {
     const pictures = await fill();
+    const unwanted = picture(2, now - 600);
+    await expect(results.frames.store(unwanted.digest, 2, unwanted.bytes)).rejects.toMatchObject({
+      code: 'FRAME_UNWANTED',
+    });
+    expect(await kept()).toHaveLength(10);
     const next = picture(2, now - 500);
     expect(await keep(next)).toBe('verdict');
     const [first, oldestDaily, ...others] = pictures.map(({ digest }) => digest);

@@ -91,6 +91,8 @@ describe('a batch', () => {
     const invalid = { code: 'BATCH_INVALID', details: { status: 422 } };
     await expect(intake.accept(holder, half, sha256(half))).rejects.toMatchObject(invalid);
     const impossible = [fragmentOf(2 ** 40, holder, [now])];
+    const unstorable = [fragmentOf(camera, holder, [now], { label: 'a\u0000b' })];
+    await expect(send(intake, holder, 1, unstorable)).rejects.toMatchObject(invalid);
     const results = await Promise.allSettled([
       send(intake, { agentId: randomUUID(), sessionId: randomUUID() }, 1, []),
       send(intake, holder, 1, impossible),
@@ -193,6 +195,29 @@ describe('spans', () => {
     expect(await totalsOf(database, camera)).toMatchObject({ attempts: 6, spans: 5 });
     const [state] = await readStates(database, [camera]);
     expect(state).toMatchObject({ verdict: 'good', token: second.token, lastAttemptAt: midnight + 5 });
+  });
+
+  test('stay whole while the old holder delivers late and the new one reports, at two coordinators', async () => {
+    const cameras = Array.from({ length: 5 }, (_, index) => camera * 1_000 + index);
+    const takeover = now - 30_000;
+    const first = await createHolder(database, { cameras, from: now - 60_000, until: takeover });
+    await database.query('update memberships set until_at = instant_of_ms($2) where camera_id = any($1)', [
+      cameras,
+      takeover,
+    ]);
+    const second = await createHolder(database, { cameras, from: takeover });
+    const deliver = async (through: Intake, holder: typeof first, from: number): Promise<void> => {
+      for (let seq = 1; seq <= 15; seq++) {
+        const verdict = seq % 4 === 0 ? 'black' : 'good';
+        const at = [from + seq * 100, from + seq * 100 + 50];
+        const fragments = cameras.map((id) => fragmentOf(id, holder, at, { firstSequence: 2 * seq, verdict }));
+        await send(through, holder, seq, fragments);
+      }
+    };
+    await Promise.all([deliver(intake, first, now - 50_000), deliver(createIntake(), second, takeover)]);
+    for (const id of cameras) expect(await totalsOf(database, id)).toMatchObject({ attempts: 60, bytes: 60_000 });
+    const ids = 'select count(*) as n, count(distinct (session_id, camera_id, sequence)) as ids from counted_attempts';
+    expect(await database.one(`${ids} where camera_id = any($1)`, [cameras])).toEqual({ n: 300, ids: 300 });
   });
 
   test('remember memory, state and since when it is so', async () => {

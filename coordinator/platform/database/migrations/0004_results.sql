@@ -83,7 +83,9 @@ create table camera_memories (
   camera_id bigint primary key,
   last_attempt_at timestamptz not null,
   memory json not null
-) with (fillfactor = 50);
+-- A thumbnail does not compress, and a row out of line would cost two more writes with every report.
+) with (fillfactor = 50, toast_tuple_target = 4080);
+alter table camera_memories alter column memory set storage main;
 
 -- One row a transaction of intake; old ones are added up by day. Append-only: no row that all transactions wait for.
 create table intake_log (
