@@ -244,10 +244,10 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     const seconds = (now - this.#lastRenewal.at) / 1_000;
     // Counts come in with the reports: a shorter period would swing between nothing and twice the truth.
     if (seconds >= 10) {
-      const { attempts, late, cameras } = pool.takeCounts();
+      const { attempts, late, busy, cameras } = pool.takeCounts();
       const rate = attempts / seconds;
       this.#lastRenewal = { at: now, rate, late };
-      this.#capacity.learn({ rate, lateShare: cameras > 0 ? late / cameras : 0 });
+      this.#capacity.learn({ rate, lateShare: cameras > 0 ? late / cameras : 0, busy });
     }
     const { rate, late } = this.#lastRenewal;
     const modelVersion = models?.modelVersion ?? null;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -58,6 +58,7 @@ export async function joinFleet(options: JoinOptions): Promise<Identity> {
   const joined = await options.send({ invitation: options.invitation, name, publicKey });
   const identity: Identity = { ...joined, name, coordinatorUrl, privateKey };
   await writeSecret(dataFolder, 'agent.json', JSON.stringify(identity));
+  await rm(join(dataFolder, 'keys', 'pending.json'), { force: true });
   return identity;
 }
 

@@ -40,7 +40,7 @@ export class CapturePool implements ShardHolder {
   readonly #sequences = new Map<number, number>();
   readonly #memories = new Map<number, CameraMemory>();
   readonly #shares = new HostShares();
-  #counts = { attempts: 0, late: 0 };
+  #counts = { attempts: 0, late: 0, busy: 0 };
   /** Told of the newest picture of a camera that somebody watches. */
   onLatest: (cameraId: number, digest: string, bytes: Buffer) => void = () => {};
 
@@ -98,7 +98,10 @@ export class CapturePool implements ShardHolder {
   /** All fragments since the last call. */
   async collect(): Promise<UndatedFragment[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));
-    for (const { late } of answers) this.#counts.late += late;
+    for (const { late, busy } of answers) {
+      this.#counts.late += late;
+      this.#counts.busy = Math.max(this.#counts.busy, busy);
+    }
     const fragments = answers.flatMap(({ fragments }) => fragments);
     for (const { cameraId, firstSequence, monotonic } of fragments) {
       this.#counts.attempts += monotonic.length;
@@ -108,10 +111,10 @@ export class CapturePool implements ShardHolder {
     return fragments;
   }
 
-  /** Attempts and late cameras since the last call. */
-  takeCounts(): { attempts: number; late: number; cameras: number } {
+  /** Attempts, late cameras and the load of the busiest thread (0 to 1) since the last call. */
+  takeCounts(): { attempts: number; late: number; busy: number; cameras: number } {
     const counts = { ...this.#counts, cameras: this.#held.size };
-    this.#counts = { attempts: 0, late: 0 };
+    this.#counts = { attempts: 0, late: 0, busy: 0 };
     return counts;
   }
 

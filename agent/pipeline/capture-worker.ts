@@ -46,6 +46,7 @@ export class CaptureWorker {
   readonly #budgets = new Map<string, HostBudget>();
   readonly #watched = new Map<number, number>();
   #stretch = NOT_STRETCHED;
+  #busySince = performance.eventLoopUtilization();
 
   constructor(settings: WorkerSettings, send: (message: FromWorker) => void) {
     this.#settings = settings;
@@ -197,7 +198,10 @@ export class CaptureWorker {
   }
 
   #collect(id: number): void {
-    this.#send({ type: 'collected', id, fragments: this.#folder.collect(), late: this.#scheduler.takeLate() });
+    const until = performance.eventLoopUtilization();
+    const busy = performance.eventLoopUtilization(until, this.#busySince).utilization;
+    this.#busySince = until;
+    this.#send({ type: 'collected', id, fragments: this.#folder.collect(), late: this.#scheduler.takeLate(), busy });
   }
 }
 

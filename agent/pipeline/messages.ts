@@ -50,8 +50,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: 'stopped'; camera: CameraStopped }
-  /** `late`: cameras that were late by more than half their interval since the last time. */
-  | { type: 'collected'; id: number; fragments: UndatedFragment[]; late: number }
+  /** `late`: cameras that were late by more than half their interval since the last time; `busy`: share of it that the thread worked, 0 to 1. */
+  | { type: 'collected'; id: number; fragments: UndatedFragment[]; late: number; busy: number }
   | { type: 'picture'; id: number; bytes: Uint8Array | null }
   | { type: 'classify'; id: number; bytes: Uint8Array }
   | { type: 'latest'; cameraId: number; digest: string; bytes: Uint8Array };

@@ -14,8 +14,8 @@ export interface WorkerHandleOptions {
   onCrashed(): void;
 }
 
-type Collected = { fragments: UndatedFragment[]; late: number };
-const NOTHING: Collected = { fragments: [], late: 0 };
+type Collected = { fragments: UndatedFragment[]; late: number; busy: number };
+const NOTHING: Collected = { fragments: [], late: 0, busy: 0 };
 // What a new thread has to know of the world; the newest of each kind.
 const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model']);
 
