@@ -47,6 +47,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     const ground = await prepareGround(config, { logger, shutdown });
     const wires: Wires = { gateway: undefined };
     const rooms = createRooms(ground, wires, { config, logger });
+    // Before the first report; later the job of this kind does it.
+    await rooms.results.jobs['partitions.upkeep']();
     const access = new AccessControl(ground.database);
     const token = await access.adminToken(ground.keysFolder);
     const status = createStatus(ground, rooms, config);

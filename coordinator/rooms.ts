@@ -83,13 +83,20 @@ export function createRooms(
     logger,
     onChanged: (version) => wires.gateway?.notifyAll('model:available', { version }),
   });
-  const jobs = createJobs(ground, { registry, results, logger });
+  const { retentionDays } = config.observations;
+  const jobs = createJobs(ground, { registry, fleet, results, retentionDays, logger });
   return { registry, fleet, results, models, currentModel, jobs };
 }
 
 function createJobs(
   { database, redis, store }: Ground,
-  { registry, results, logger }: { registry: Registry; results: Results; logger: Logger },
+  {
+    registry,
+    fleet,
+    results,
+    retentionDays,
+    logger,
+  }: Pick<Rooms, 'registry' | 'fleet' | 'results'> & { retentionDays: number; logger: Logger },
 ): Rooms['jobs'] {
   return new BullJobQueue({
     database,
@@ -98,6 +105,11 @@ function createJobs(
     logger: logger.child({ room: 'jobs' }),
     handlers: {
       ...results.jobs,
+      'observations.retention': async () => {
+        // No batch can refer to what ended longer ago than observations are kept.
+        await fleet.prune(retentionDays);
+        return results.jobs['observations.retention']();
+      },
       'cameras.import': async ({ params }, { signal, progress }) => {
         const report = await registry.import(await store.stream(params.objectKey), {
           sync: params.sync,

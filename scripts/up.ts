@@ -37,23 +37,28 @@ async function up(): Promise<number> {
     say(`--agents must be a whole number from 0 to 64, not "${values.agents}".`);
     return EXIT.usage;
   }
-  let machine: Machine | undefined;
-  const stopped = new AbortController();
+  const running: { machine?: Machine } = {};
   const signal = onStopSignals(
-    () => {
-      say('Stopping agents, coordinator, Redis and PostgreSQL …');
-      stopped.abort();
-    },
-    (times) => machine?.hurry(times),
+    () => say('Stopping agents, coordinator, Redis and PostgreSQL …'),
+    (times) => running.machine?.hurry(times),
   );
   say('Starting PostgreSQL, Redis, the coordinator and the agents …');
-  machine = await startMachine({ dataFolder: values.data, agents, port, say, signal });
-  process.stdout.write(`camfleet runs. Open ${machine.link}\n`);
-  if (!signal.aborted)
-    await new Promise((resolve) => stopped.signal.addEventListener('abort', resolve, { once: true }));
-  await machine.stop();
+  try {
+    running.machine = await startMachine({ dataFolder: values.data, agents, port, say, signal });
+    process.stdout.write(`camfleet runs. Open ${running.machine.link}\n`);
+    await aborted(signal);
+    await running.machine.stop();
+  } catch (error) {
+    // What was started is stopped already.
+    if (!signal.aborted) throw error;
+  }
   say('Stopped.');
   return EXIT.done;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
 process.exitCode = await up().catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../common/runtime/clock.ts';
@@ -35,6 +35,8 @@ export class Child {
   #process: ChildProcess | undefined;
   #stopping = false;
   #ended: Promise<void> = Promise.resolve();
+  /** Where this run's part of the log begins. */
+  #logFrom = 0;
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -81,6 +83,7 @@ export class Child {
     const { program, logFile, name } = this.#options;
     mkdirSync(dirname(logFile), { recursive: true });
     const log = openSync(logFile, 'a', 0o600);
+    this.#logFrom = fstatSync(log).size;
     const child = spawn(process.execPath, [`${PROGRAMS}${program}`, ...args], {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
@@ -122,7 +125,7 @@ export class Child {
   }
 
   #tail(): string {
-    const text = readFileSync(this.#options.logFile, 'utf8').slice(-LOG_TAIL).trim();
+    const text = readFileSync(this.#options.logFile).subarray(this.#logFrom).toString('utf8').slice(-LOG_TAIL).trim();
     return `The end of ${this.#options.logFile}:\n${text}`;
   }
 }
