@@ -1,30 +1,22 @@
 import { OUTCOME } from '../../common/domain/fragment.ts';
 import type { Fragment } from '../../common/domain/fragment.ts';
-import type { Batch, Receipt } from '../../common/protocol/rest.ts';
-import { VERDICTS } from '../../common/domain/verdict.ts';
+import type { Receipt } from '../../common/protocol/rest.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { countFragment, fold } from './fold.ts';
+import { fold } from './fold.ts';
 import type { Counted, Span } from './fold.ts';
+import { judge, readWindows } from './judge.ts';
+import type { Judged, Submission } from './judge.ts';
+import { newsOf } from './news.ts';
 import { offerBatches, saveReceipts } from './session-repository.ts';
 import type { Offered } from './session-repository.ts';
 import { lockOpenSpans, writeSpans } from './span-repository.ts';
 import { writeCameraNews } from './state-repository.ts';
-import type { CameraNews } from './state-repository.ts';
 import { chooseWanted } from './wants.ts';
 import type { WantedFrame } from './wants.ts';
-import { countedAt, stretchesOf } from './window.ts';
-import type { GrantWindow, OpenStretch, WindowService } from './window.ts';
-
-/** A batch that was parsed, with its sender and the digest of its bytes. */
-export interface Submission {
-  agentId: string;
-  sessionId: string;
-  seq: number;
-  digest: string;
-  batch: Batch;
-}
+import type { WindowService } from './window.ts';
+import { writeWitness } from './witness.ts';
 
 export interface ApplyOptions {
   window: WindowService;
@@ -33,20 +25,6 @@ export interface ApplyOptions {
   /** Whether new pictures may be asked for. */
   keepsFrames: boolean;
   traffic: { sent: number; stored: number };
-}
-
-interface Fate {
-  refused?: string;
-  counted: Counted;
-}
-interface Judged {
-  submission: Submission;
-  fates: Fate[];
-}
-interface Windows {
-  grants: ReadonlyMap<number, GrantWindow>;
-  memberships: ReadonlyMap<string, readonly OpenStretch[]>;
-  arrivedAt: number;
 }
 
 /**
@@ -100,40 +78,6 @@ async function count(
   return receipts;
 }
 
-async function readWindows(tx: Queryable, fresh: readonly Submission[], window: WindowService): Promise<Windows> {
-  const fragments = fresh.flatMap(({ batch }) => batch.fragments);
-  const tokens = [...new Set(fragments.map(({ token }) => token))];
-  const { arrivedAt, windows: grants } = await window.lockWindows(tx, tokens);
-  const pairs = new Map<string, { cameraId: number; shardId: number }>();
-  for (const { cameraId, token } of fragments) {
-    const grant = grants.get(token);
-    if (grant) pairs.set(pairKey(cameraId, grant), { cameraId, shardId: grant.shardId });
-  }
-  return { grants, memberships: await window.membershipsOf(tx, [...pairs.values()]), arrivedAt };
-}
-
-const pairKey = (cameraId: number, { shardId }: GrantWindow): string => `${cameraId}/${shardId}`;
-
-function judge(submission: Submission, windows: Windows): Judged {
-  const { clockErrorMs, fragments } = submission.batch;
-  const clock = { clockErrorMs, arrivedAt: windows.arrivedAt };
-  const fates = fragments.map((fragment): Fate => {
-    const grant = windows.grants.get(fragment.token);
-    const refused = whyRefused(grant, submission);
-    if (!grant || refused) return { refused: refused as string, counted: countFragment(fragment, () => undefined) };
-    const stretches = stretchesOf(grant, windows.memberships.get(pairKey(fragment.cameraId, grant)) ?? []);
-    return { counted: countFragment(fragment, (at) => countedAt(at, stretches, clock)) };
-  });
-  return { submission, fates };
-}
-
-function whyRefused(grant: GrantWindow | undefined, { agentId, sessionId }: Submission): string | undefined {
-  if (!grant) return 'no grant has this token';
-  if (grant.agentId !== agentId) return 'the token belongs to another agent';
-  if (grant.sessionId !== sessionId) return 'the token belongs to another session';
-  return undefined;
-}
-
 async function foldIntoSpans(tx: Queryable, counted: readonly Counted[]): Promise<void> {
   if (counted.length === 0) return;
   const key = ({ cameraId, token }: { cameraId: number; token: number }): string => `${cameraId} ${token}`;
@@ -159,40 +103,6 @@ async function foldIntoSpans(tx: Queryable, counted: readonly Counted[]): Promis
   await writeSpans(tx, { closed: [...closed, ...ended], open: growing, ended });
 }
 
-/** The newest of each camera. */
-function newsOf(judged: readonly Judged[]): CameraNews[] {
-  const news = new Map<number, CameraNews>();
-  for (const { submission, fates } of judged) {
-    for (const { counted } of fates) {
-      const lastAttemptAt = counted.at.at(-1);
-      if (lastAttemptAt === undefined) continue;
-      const earlier = news.get(counted.fragment.cameraId);
-      if (earlier && earlier.lastAttemptAt > lastAttemptAt) continue;
-      news.set(counted.fragment.cameraId, newsFrom(counted, submission.agentId, earlier));
-    }
-  }
-  return [...news.values()];
-}
-
-function newsFrom({ fragment, at, outcomes, frameDigest }: Counted, agentId: string, earlier?: CameraNews): CameraNews {
-  const { verdict, label } = fragment;
-  const lastFrame = outcomes.findLastIndex((outcome) => (outcome & OUTCOME.frame) !== 0);
-  const good = VERDICTS[verdict].healthy ? at[lastFrame] : undefined;
-  return {
-    ...{ cameraId: fragment.cameraId, verdict, label, agentId, token: fragment.token, evidence: fragment.evidence },
-    score: fragment.scores?.fused[0]?.score ?? null,
-    modelVersion: fragment.modelVersion,
-    since: earlier?.verdict === verdict && earlier.label === label ? earlier.since : (at[0] as number),
-    lastAttemptAt: at.at(-1) as number,
-    lastGoodAt: good ?? earlier?.lastGoodAt ?? null,
-    frameDigest: frameDigest ?? earlier?.frameDigest ?? null,
-    width: fragment.width ?? earlier?.width ?? null,
-    height: fragment.height ?? earlier?.height ?? null,
-    latencyMs: fragment.latencyMs ?? null,
-    memory: fragment.memory,
-  };
-}
-
 const isFrame = (outcome: number): boolean => (outcome & OUTCOME.frame) !== 0;
 
 const appendLog = statement(
@@ -208,37 +118,6 @@ async function writeLog(tx: Queryable, counted: readonly Counted[], traffic: App
     bytes += one.bytes;
   }
   await tx.query(appendLog, [attempts, frames, bytes, traffic.sent, traffic.stored]);
-}
-
-const insertWitness = statement(
-  'results.insertWitness',
-  `insert into counted_attempts (session_id, camera_id, sequence, token, frame, serial)
-   select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[])`,
-);
-
-async function writeWitness(tx: Queryable, judged: readonly Judged[]): Promise<void> {
-  const rows: [string, number, number, number, boolean, number | null][] = [];
-  for (const { submission, fates } of judged) {
-    for (const { counted } of fates) {
-      const { fragment, indexes, outcomes } = counted;
-      for (const [nth, index] of indexes.entries()) {
-        const sequence = fragment.firstSequence + index;
-        const serial = fragment.serials?.[index] ?? null;
-        rows.push([
-          submission.sessionId,
-          fragment.cameraId,
-          sequence,
-          fragment.token,
-          isFrame(outcomes[nth] ?? 0),
-          serial,
-        ]);
-      }
-    }
-  }
-  await tx.query(
-    insertWitness,
-    [0, 1, 2, 3, 4, 5].map((column) => rows.map((row) => row[column])),
-  );
 }
 
 function receiptOf({ submission, fates }: Judged, wanted: readonly WantedFrame[], reportMs: number): Receipt {

@@ -4,7 +4,7 @@ import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { Database } from '../platform/database/database.ts';
 import { applyBatches } from './apply.ts';
-import type { Submission } from './apply.ts';
+import type { Submission } from './judge.ts';
 import { keyOf } from './session-repository.ts';
 import type { Traffic } from './traffic.ts';
 import type { WindowService } from './window.ts';
