@@ -1,6 +1,5 @@
-import type { Entry } from './entries.ts';
 import { MOST_BYTES, linesOf } from './lines.ts';
-import type { Line } from './lines.ts';
+import type { Entry, Line } from './lines.ts';
 
 /** Rows of a CSV file as objects, keyed by the header; `,`, `;` and tab separate, whichever the header has most of. */
 export async function* csvEntries(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Entry[]> {

@@ -2,10 +2,7 @@ import { AppError } from '../../../common/runtime/errors.ts';
 import { csvEntries } from './csv.ts';
 import { jsonEntries, jsonLinesEntries } from './json.ts';
 import { asUtf8 } from './lines.ts';
-
-/** One row of a file, or why it is none. */
-export type Entry =
-  { line: number; value: Record<string, unknown>; problem?: undefined } | { line: number; problem: string };
+import type { Entry } from './lines.ts';
 
 /** Each reader yields groups of entries and never holds more than a chunk and one entry. A new format is a line here. */
 const READERS = {

@@ -8,7 +8,8 @@ import type { CredentialsVault } from '../credentials.ts';
 import { toRow } from '../rows.ts';
 import type { StagedRow } from '../rows.ts';
 import { entriesOf } from './entries.ts';
-import type { Entry, ImportFormat } from './entries.ts';
+import type { ImportFormat } from './entries.ts';
+import type { Entry } from './lines.ts';
 import { fieldsOf } from './fields.ts';
 
 const BATCH = 1_000;

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../../common/runtime/errors.ts';
-import type { Entry } from './entries.ts';
 import { MOST_BYTES, TOO_LONG, linesOf } from './lines.ts';
+import type { Entry } from './lines.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

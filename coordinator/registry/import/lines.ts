@@ -4,6 +4,10 @@ import { AppError } from '../../../common/runtime/errors.ts';
 /** A line, row or element longer than this is rejected, and never held in memory. */
 export const MOST_BYTES = 1_048_576;
 
+/** One row of a file, or why it is none. */
+export type Entry =
+  { line: number; value: Record<string, unknown>; problem?: undefined } | { line: number; problem: string };
+
 export interface Line {
   /** Counted from 1. */
   line: number;

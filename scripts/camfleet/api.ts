@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { request } from 'undici';
+import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
+
+export const DEFAULT_URL = 'http://127.0.0.1:8600';
+const ANSWER_TIMEOUT_MS = 60_000;
+/** Merging a big file takes its time after the last byte. */
+const UPLOAD_TIMEOUT_MS = 15 * 60_000;
+
+/** Options that every command which speaks to the coordinator takes. */
+export interface ConnectionOptions {
+  url?: string;
+  token?: string;
+  data?: string;
+}
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+/** The coordinator's API. Every rejection is an `AppError` whose `details.exit` is the command's exit code. */
+export class Api {
+  readonly #base: URL;
+  readonly #token: string;
+
+  constructor(base: URL, token: string) {
+    this.#base = base;
+    this.#token = token;
+  }
+
+  async get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.#send('GET', path, { query });
+  }
+
+  async post<T>(path: string, body?: unknown, query: Query = {}): Promise<T> {
+    return this.#send('POST', path, { query, ...(body !== undefined && { json: body }) });
+  }
+
+  async patch<T>(path: string, body: unknown, query: Query = {}): Promise<T> {
+    return this.#send('PATCH', path, { query, json: body });
+  }
+
+  /** Sends bytes as they are. */
+  async upload<T>(
+    path: string,
+    bytes: Readable,
+    { query = {}, type = 'application/octet-stream' }: { query?: Query; type?: string } = {},
+  ): Promise<T> {
+    return this.#send('POST', path, { query, bytes, type });
+  }
+
+  async #send<T>(
+    method: 'GET' | 'POST' | 'PATCH',
+    path: string,
+    { query, json, bytes, type }: { query: Query; json?: unknown; bytes?: Readable; type?: string },
+  ): Promise<T> {
+    const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}/api/v1${path}`, this.#base);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const contentType = json === undefined ? type : 'application/json';
+    try {
+      const { statusCode, body } = await request(url, {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(contentType !== undefined && { 'content-type': contentType }),
+        },
+        body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
+        headersTimeout: bytes ? UPLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
+        bodyTimeout: ANSWER_TIMEOUT_MS,
+      });
+      const text = await body.text();
+      if (statusCode >= 400) throw refusal(statusCode, text);
+      return (text === '' ? {} : JSON.parse(text)) as T;
+    } catch (error) {
+      throw error instanceof AppError ? error : unreachable(this.#base, error);
+    }
+  }
+}
+
+function refusal(status: number, text: string): AppError {
+  let body: { code?: string; message?: string } = {};
+  try {
+    body = JSON.parse(text) as typeof body;
+  } catch {
+    // Something else than a coordinator answered.
+  }
+  const exit =
+    status === 401 || status === 403 ? EXIT.refused : status === 400 || status === 422 ? EXIT.usage : EXIT.failed;
+  const message = body.message ?? `The server answered ${status}, but not as a coordinator does; check --url.`;
+  return new AppError(body.code ?? 'HTTP_STATUS', message, { details: { exit, status } });
+}
+
+function unreachable(base: URL, error: unknown): AppError {
+  const reason = codeOf(error) ?? messageOf(error);
+  return new AppError(
+    'COORDINATOR_UNREACHABLE',
+    `No coordinator answers at ${base.origin} (${reason}). Start one with "camfleet up", or name it with --url or CAMFLEET_URL.`,
+    { cause: error, details: { exit: EXIT.failed } },
+  );
+}
+
+const usage = (message: string): AppError => new AppError('USAGE', message, { details: { exit: EXIT.usage } });
+
+/** The API as options, environment and the data folder of this machine name it. */
+export async function connect(options: ConnectionOptions, environment: NodeJS.ProcessEnv = process.env): Promise<Api> {
+  const given = options.url ?? environment['CAMFLEET_URL'] ?? DEFAULT_URL;
+  if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol)) {
+    throw usage(`--url "${given}" is no address; write e.g. ${DEFAULT_URL}.`);
+  }
+  const base = new URL(given);
+  const token = options.token ?? environment['CAMFLEET_TOKEN'] ?? (await ownToken(base, options, environment));
+  return new Api(base, token);
+}
+
+/** The administrator's token of a coordinator on this machine. It is never sent to another machine unasked. */
+async function ownToken(base: URL, { data }: ConnectionOptions, environment: NodeJS.ProcessEnv): Promise<string> {
+  if (!/^(localhost|\[::1\]|127\.[\d.]+)$/.test(base.hostname)) {
+    throw usage(`${base.origin} is another machine: give its API token with --token or CAMFLEET_TOKEN.`);
+  }
+  const file = join(data ?? environment['CAMFLEET_DATA_FOLDER'] ?? 'data', 'keys', 'admin-token');
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw usage(
+      `There is no API token: ${file} cannot be read (${codeOf(error) ?? messageOf(error)}). Run this where "camfleet up" runs, name its folder with --data, or give --token.`,
+    );
+  }
+}

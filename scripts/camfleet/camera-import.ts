@@ -1,0 +1,77 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { Readable } from 'node:stream';
+import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
+import type { Api } from './api.ts';
+import { progressBar } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+interface Finding {
+  line: number;
+  reason: string;
+}
+
+export interface ImportAnswer {
+  read: number;
+  added: number;
+  changed: number;
+  unchanged: number;
+  rejected: number;
+  retired: number;
+  rejections: Finding[];
+  notes: Finding[];
+}
+
+const FORMATS: Readonly<Record<string, string>> = {
+  '.csv': 'csv',
+  '.tsv': 'csv',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.geojson': 'geojson',
+};
+
+/** Streams the file to the coordinator, which reads as fast as it imports: the bar shows both. */
+export async function uploadCameras(
+  api: Api,
+  terminal: Terminal,
+  file: string,
+  { format, source, sync, rejected }: { format?: string; source?: string; sync?: boolean; rejected?: string },
+): Promise<ImportAnswer> {
+  const isStdin = file === '-';
+  const size = isStdin ? 0 : await sizeOf(file);
+  const bar = progressBar(terminal, 'Importing', size);
+  const bytes = isStdin ? process.stdin : createReadStream(file);
+  const counted = Readable.from(
+    (async function* () {
+      let done = 0;
+      for await (const chunk of bytes as AsyncIterable<Buffer>) {
+        yield chunk;
+        if (!isStdin) bar.at((done += chunk.length));
+      }
+    })(),
+    { objectMode: false },
+  );
+  const answer = await api.upload<ImportAnswer>('/cameras/import', counted, {
+    query: {
+      format: format ?? FORMATS[extname(file).toLowerCase()],
+      source: source ?? (isStdin ? undefined : basename(file, extname(file)).slice(0, 100) || undefined),
+      sync: sync ?? false,
+      ...(rejected !== undefined && { mostRejections: 100_000 }),
+    },
+  });
+  if (!isStdin) bar.end();
+  return answer;
+}
+
+/** Rejects with exit code 2 where there is no such file. */
+export async function sizeOf(file: string): Promise<number> {
+  try {
+    const found = await stat(file);
+    if (!found.isFile()) throw new AppError('EISDIR', 'it is not a file');
+    return found.size;
+  } catch (error) {
+    const reason = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
+    throw new AppError('USAGE', `${file} cannot be read: ${reason}.`, { details: { exit: EXIT.usage } });
+  }
+}

@@ -1,0 +1,59 @@
+import { Command, CommanderError } from 'commander';
+import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
+import { addAgentCommands } from './agents.ts';
+import { addCameraCommands } from './cameras.ts';
+import { addConfigCommands } from './config.ts';
+import { addJobCommands } from './jobs.ts';
+import { addModelCommands } from './models.ts';
+import { addProgramCommands } from './processes.ts';
+import { addStatusCommand } from './status.ts';
+import type { Context } from './verb.ts';
+
+/** The whole tool; a new noun is one file and one line here. */
+export function createProgram(context: Context, version: string): Command {
+  const program = new Command('camfleet')
+    .description('Watches very many public network cameras.')
+    .version(version)
+    .showHelpAfterError('(add --help for the options and examples)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ camfleet up\n  $ camfleet cameras import cameras.csv\n  $ camfleet status --json\n',
+    );
+  addProgramCommands(program);
+  addCameraCommands(program, context);
+  addAgentCommands(program, context);
+  addModelCommands(program, context);
+  addJobCommands(program, context);
+  addStatusCommand(program, context);
+  addConfigCommands(program, context);
+  forAll(program, (command) =>
+    command
+      .exitOverride()
+      .showHelpAfterError('(add --help for the options and examples)')
+      .configureOutput({
+        writeOut: (text) => context.terminal.out(text),
+        writeErr: (text) => context.terminal.err(text),
+      }),
+  );
+  return program;
+}
+
+function forAll(command: Command, act: (command: Command) => void): void {
+  act(command);
+  for (const child of command.commands) forAll(child, act);
+}
+
+/** Runs a command line; gives the exit code. Never rejects. */
+export async function runCommand(args: readonly string[], context: Context, version: string): Promise<number> {
+  try {
+    await createProgram(context, version).parseAsync(args, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    // Commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    context.terminal.err(`${messageOf(error)}\n`);
+    const exit = error instanceof AppError ? error.details['exit'] : undefined;
+    if (typeof exit === 'number') return exit;
+    return codeOf(error) === 'CONFIG_INVALID' ? EXIT.usage : EXIT.failed;
+  }
+}
