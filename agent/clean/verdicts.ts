@@ -7,8 +7,8 @@ import type { Statistics } from './statistics.ts';
 export interface Thresholds {
   /** Black: at most this mean, and … */
   blackMean: number;
-  /** … no structure: at most this deviation, and nothing brighter than this. */
-  blackStdev: number;
+  /** … no structure: its cells no further apart than this, and nothing brighter than this. */
+  blackSpread: number;
   blackMax: number;
   /** Blank: at most this deviation, and grey values no further apart than this. */
   blankStdev: number;
@@ -17,12 +17,13 @@ export interface Thresholds {
 }
 
 /**
- * Grey values 0-255. A real night scene with a single lamp has a mean of 4 but a deviation of 18 and white spots; a covered lens
- * has neither. The least structured real daylight scenes (fog, snow) keep a deviation of 10; a blank card has less than 2.
+ * Grey values 0-255. A real night scene with a single lamp has a mean of 4 but white spots and cells that differ by 100 and
+ * more; a covered lens has noise, which cells average away, and nothing else. The least structured real daylight scenes (fog,
+ * snow) keep a deviation of 10; a blank card has less than 2.
  */
 export const DEFAULT_THRESHOLDS: Thresholds = {
   blackMean: 10,
-  blackStdev: 4,
+  blackSpread: 6,
   blackMax: 64,
   blankStdev: 2,
   blankSpread: 24,
@@ -72,9 +73,9 @@ function facts({ statistics: { mean, stdev }, bytes }: Picture): Evidence {
 }
 
 function findBlack(picture: Picture): Evidence | undefined {
-  const { blackMean, blackStdev, blackMax } = picture.thresholds;
-  const { mean, stdev, max } = picture.statistics;
-  return mean <= blackMean && stdev <= blackStdev && max <= blackMax
+  const { blackMean, blackSpread, blackMax } = picture.thresholds;
+  const { mean, spread, max } = picture.statistics;
+  return mean <= blackMean && spread <= blackSpread && max <= blackMax
     ? { ...facts(picture), max, threshold: blackMean }
     : undefined;
 }

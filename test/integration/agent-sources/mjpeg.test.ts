@@ -98,7 +98,8 @@ test('the end of the stream and the end of the lease end the run', async () => {
   const other = await setUp((response) => void response.write(part(1)));
   const lease = new AbortController();
   const cut = (async () => {
-    for await (const { serial } of other.source.frames(lease.signal)) lease.abort(new Error(`lease taken at ${serial}`));
+    for await (const { serial } of other.source.frames(lease.signal))
+      lease.abort(new Error(`lease taken at ${serial}`));
   })();
   await expect(cut).rejects.toThrow('lease taken at 1');
 });
