@@ -13,27 +13,44 @@ export function machine(): BenchResult['machine'] {
   return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
 }
 
-/** Options of every benchmark; `--help` prints `usage` and ends. */
-export function benchOptions(usage: string): { json: boolean; seconds: number } {
+export interface BenchOptions {
+  json: boolean;
+  seconds: number;
+  /** The benchmark's own flags as they were given; a string that is absent is ''. */
+  flags: Record<string, string | boolean>;
+}
+
+/** Options of every benchmark, and `flags` of its own; `--help` prints `usage` and ends. */
+export function benchOptions(
+  usage: string,
+  { seconds: usual = 4, flags = {} }: { seconds?: number; flags?: Record<string, 'boolean' | 'string'> } = {},
+): BenchOptions {
+  const own = Object.entries(flags).map(([name, type]) => [name, { type, default: type === 'boolean' ? false : '' }]);
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '4' },
+      seconds: { type: 'string', default: String(usual) },
       help: { type: 'boolean' },
+      ...(Object.fromEntries(own) as Record<string, { type: 'boolean' | 'string'; default: boolean | string }>),
     },
   });
   if (values.help) {
     console.log(
-      `${usage}\n\n  --json         the last line of stdout is one object\n  --seconds N    how long each part is measured (default 4)`,
+      `${usage}\n\n  --json         the last line of stdout is one object\n  --seconds N    how long each part is measured (default ${usual})`,
     );
     process.exit(0);
   }
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) {
-    console.error(`--seconds must be a positive number, not ${values.seconds}.`);
+    console.error(`--seconds must be a positive number, not ${String(values.seconds)}.`);
     process.exit(2);
   }
-  return { json: values.json, seconds };
+  const given = values as Record<string, string | boolean>;
+  return {
+    json: given['json'] === true,
+    seconds,
+    flags: Object.fromEntries(Object.keys(flags).map((name) => [name, given[name] as string | boolean])),
+  };
 }
 
 /** Ratios first; with `--json` the object alone on the last line. */

@@ -1,0 +1,54 @@
+/** What the cameras of one part of bench:capture show. */
+export interface Scenario {
+  name: string;
+  width: number;
+  height: number;
+  mode: 'changed' | 'unchanged';
+  cameras: number;
+  /** Frames encoded beforehand for each scene. */
+  frames: number;
+  scenes: number;
+  /** How often the agent asks each camera, ms. */
+  intervalMs: number;
+}
+
+export interface FarmPlace {
+  /** Takes batches as a coordinator does. */
+  sink: string;
+  cameras: { url: string; host: string; name: string }[];
+}
+
+/** What was done between two moments. */
+export interface Turn {
+  frames: number;
+  unchanged: number;
+  /** Attempts that brought no frame. */
+  failed: number;
+  bytes: number;
+  cpuMs: number;
+  wallMs: number;
+}
+
+const CAMERAS = 2_000;
+
+export const CHANGED_352: Scenario = {
+  name: 'changed352',
+  width: 352,
+  height: 288,
+  mode: 'changed',
+  cameras: CAMERAS,
+  frames: 16,
+  scenes: 8,
+  // More than a core can do: it is always busy.
+  intervalMs: 100,
+};
+// 200 with equal bytes, which only the digest tells.
+export const UNCHANGED_352: Scenario = { ...CHANGED_352, name: 'unchanged352', mode: 'unchanged' };
+export const CHANGED_720: Scenario = {
+  ...CHANGED_352,
+  name: 'changed720',
+  width: 1280,
+  height: 720,
+  frames: 8,
+  scenes: 4,
+};
