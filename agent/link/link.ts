@@ -27,6 +27,9 @@ const FINAL = new Set([
   'SESSION_SUPERSEDED',
 ]);
 
+// After an outage a holder has one TTL (15 s) to be heard again: a third of it leaves room for a failed try.
+const RECONNECT = { firstMs: 500, ceilingMs: 5_000 };
+
 export interface LinkEvents {
   /** Hello was answered; sent and received are monotonic ms around it. */
   ready: [welcome: Welcome, times: { sentAt: number; receivedAt: number }];
@@ -149,7 +152,7 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
   #connectLater(reason: string): void {
     if (this.#closed.signal.aborted || this.#retrying) return;
     this.#retrying = true;
-    const wait = backoffMs({ firstMs: 500, ceilingMs: 10_000 }, this.#attempt++);
+    const wait = backoffMs(RECONNECT, this.#attempt++);
     this.#options.logger.info(
       { reason, wait, attempt: this.#attempt },
       'no connection to the coordinator, trying again',
