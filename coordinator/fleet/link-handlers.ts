@@ -26,7 +26,8 @@ export function linkHandlers(
       return welcome;
     },
     'agent:drain': (session) => leases.drain(session),
-    'lease:renew': (session, renewal) => renew(deps, session, renewal),
+    'lease:renew': (session, renewal) =>
+      renew(deps, session, renewal, (...version) => memberships.acknowledge(...version)),
     'work:request': (session) => leases.request(session),
     'work:accept': (session, accept) => leases.accept(session, accept),
     'work:release': (session, release) => leases.release(session, release),

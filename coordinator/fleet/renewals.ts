@@ -15,13 +15,25 @@ interface GrantRow extends Record<string, unknown> {
   until: number | null;
   endReason: GrantEnd | null;
   revision: number;
+  acknowledged: number;
 }
+
+/** Applies an acknowledgement; see Memberships. */
+export type Acknowledge = (
+  session: AgentSession,
+  version: { shardId: number; token: number; revision: number },
+) => Promise<unknown>;
 
 /**
  * One renewal for all that a session holds. The session's row is renewed first and the grants are read by a statement of their
  * own: a takeover that locked the row before us has committed and is seen; one that comes later sees the renewal.
  */
-export async function renew(deps: FleetDeps, session: AgentSession, renewal: Renew): Promise<Result<RenewAnswer>> {
+export async function renew(
+  deps: FleetDeps,
+  session: AgentSession,
+  renewal: Renew,
+  acknowledge: Acknowledge,
+): Promise<Result<RenewAnswer>> {
   const { database, settings } = deps;
   const renewed = await database.maybeOne<{ now: number; wasDraining: boolean }>(RENEW_SESSION, [
     session.sessionId,
@@ -38,6 +50,11 @@ export async function renew(deps: FleetDeps, session: AgentSession, renewal: Ren
     session.sessionId,
   ]);
   const found = new Map(rows.map((row) => [row.token, { grant: row, revision: row.revision }]));
+  // Who captures by a revision has acknowledged it, even if the acknowledgement was lost.
+  for (const grant of renewal.grants) {
+    const row = found.get(grant.token)?.grant;
+    if (row && row.until === null && grant.revision > row.acknowledged) await acknowledge(session, grant);
+  }
   const named = new Set(renewal.grants.map(({ token }) => token));
   const forgotten = rows.filter(
     (row) => !named.has(row.token) && row.until === null && isForgotten(row.from, renewed.now, settings.ttlMs),
@@ -108,7 +125,8 @@ const RENEW_SESSION = statement(
 const READ_GRANTS = statement(
   'fleet.read-grants',
   `select g.token, g.shard_id as "shardId", g.session_id as "sessionId", extract(epoch from g.from_at) * 1000 as "from",
-     extract(epoch from g.until_at) * 1000 as until, g.end_reason as "endReason", s.revision
+     extract(epoch from g.until_at) * 1000 as until, g.end_reason as "endReason", s.revision,
+     g.acknowledged_revision as acknowledged
    from grants g join shards s on s.id = g.shard_id
    where g.token = any($1) or (g.session_id = $2 and g.until_at is null)`,
 );

