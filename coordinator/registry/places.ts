@@ -27,7 +27,9 @@ for (let first = 65; first <= 90; first++) {
   for (let second = 65; second <= 90; second++) {
     const code = String.fromCharCode(first, second);
     const name = names.of(code);
-    if (name === undefined || NOT_COUNTRIES.has(code)) continue;
+    // Codes of former states become those of their successors: DD → DE.
+    const isFormer = Intl.getCanonicalLocales(`und-${code}`)[0] !== `und-${code}`;
+    if (name === undefined || isFormer || NOT_COUNTRIES.has(code)) continue;
     codes.add(code);
     if (!byName.has(name.toLowerCase())) byName.set(name.toLowerCase(), code);
   }

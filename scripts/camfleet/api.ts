@@ -85,8 +85,9 @@ function refusal(status: number, text: string): AppError {
   } catch {
     // Something else than a coordinator answered.
   }
-  const exit =
-    status === 401 || status === 403 ? EXIT.refused : status === 400 || status === 422 ? EXIT.usage : EXIT.failed;
+  // A file that cannot be imported is a failure, not a wrong command.
+  const isUsage = (status === 400 || status === 422) && body.code?.startsWith('IMPORT_') !== true;
+  const exit = status === 401 || status === 403 ? EXIT.refused : isUsage ? EXIT.usage : EXIT.failed;
   const message = body.message ?? `The server answered ${status}, but not as a coordinator does; check --url.`;
   return new AppError(body.code ?? 'HTTP_STATUS', message, { details: { exit, status } });
 }
