@@ -124,7 +124,7 @@ async function runOnce(machine: Machine, { options, farm, startedAt, signal, say
       'No camera could be captured: none of the file has an address that agents can fetch.',
     );
   }
-  const summary = await summarize(machine.api, status, { agents: options.agents, farm, stoppedAt, startedAt });
+  const summary = await summarize(machine.api, status, { agents: options.agents, farm, stoppedAt, startedAt, say });
   // A pipe may be slow: the line must be out before we end.
   const text = options.json ? JSON.stringify(summary) : inWords(summary);
   await new Promise<void>((done) => process.stdout.write(`${text}\n`, () => done()));

@@ -25,11 +25,16 @@ export interface SummaryParts {
   farm: string | undefined;
   stoppedAt: number;
   startedAt: number;
+  say(text: string): void;
 }
 
 export async function summarize(api: Api, status: FleetStatus, parts: SummaryParts): Promise<Summary> {
   const { totals, cameras } = status;
   const witness = parts.farm === undefined ? undefined : await askWitness(api, parts.farm, parts.stoppedAt);
+  for (const what of ['lost', 'doubled'] as const) {
+    const ids = witness?.[what] ?? [];
+    if (ids.length > 0) parts.say(`${what}: ${ids.slice(0, 20).join(', ')}`);
+  }
   return {
     cameras: cameras.capturable,
     agents: parts.agents,
@@ -38,14 +43,14 @@ export async function summarize(api: Api, status: FleetStatus, parts: SummaryPar
     spans: totals.spans,
     classified: totals.classified,
     gated: totals.gated,
-    lost: witness?.lost ?? null,
-    doubled: witness?.doubled ?? null,
+    lost: witness?.lost.length ?? null,
+    doubled: witness?.doubled.length ?? null,
     model: await modelInForce(api, status),
     seconds: Math.round((Date.now() - parts.startedAt) / 100) / 10,
   };
 }
 
-async function askWitness(api: Api, farm: string, stoppedAt: number): Promise<{ lost: number; doubled: number }> {
+async function askWitness(api: Api, farm: string, stoppedAt: number): Promise<{ lost: string[]; doubled: string[] }> {
   const evidence = await readFarmLog(join(farm, 'requests.jsonl'), stoppedAt);
   const { ids } = await api.get<{ ids: string[] }>('/counted-attempts');
   const { cameras } = await api.get<{ cameras: { id: number; sourceCameraId: string }[] }>('/cameras?limit=1000');

@@ -49,13 +49,11 @@ export function inFarmWords(
 }
 
 /** `lost`: handed out and not counted. `doubled`: counted twice, or counted without having been handed out. */
-export function compare(evidence: Evidence, counted: readonly string[]): { lost: number; doubled: number } {
+export function compare(evidence: Evidence, counted: readonly string[]): { lost: string[]; doubled: string[] } {
   const seen = new Map<string, number>();
   for (const id of counted) seen.set(id, (seen.get(id) ?? 0) + 1);
-  let doubled = 0;
-  for (const [id, times] of seen) doubled += Math.max(0, times - (evidence.complete.get(id) ?? 0));
-  const lost = [...evidence.due].filter((id) => !seen.has(id)).length;
-  return { lost, doubled };
+  const doubled = [...seen].filter(([id, times]) => times > (evidence.complete.get(id) ?? 0)).map(([id]) => id);
+  return { lost: [...evidence.due].filter((id) => !seen.has(id)), doubled };
 }
 
 const sessionOf = (id: string): string => id.slice(0, id.indexOf('/'));
