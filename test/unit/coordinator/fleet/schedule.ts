@@ -196,6 +196,7 @@ function doubleOwners({ coordinator, counted, figures }: World): string[] {
       .map((grant) => ({
         camera: member.camera,
         token: grant.token,
+        grant,
         from: Math.max(member.from, grant.from),
         until: Math.min(member.until ?? Infinity, grant.until ?? Infinity),
       }))
@@ -203,6 +204,11 @@ function doubleOwners({ coordinator, counted, figures }: World): string[] {
   );
   owned.sort((a, b) => a.camera - b.camera || a.from - b.from);
   for (const [index, one] of owned.entries()) {
+    const { agent, sessionId, token } = one.grant;
+    // A boundary belongs to whoever comes after it.
+    if (one.until < Infinity && coordinator.counts(agent, sessionId, token, one.camera, one.until)) {
+      failures.push(`camera ${one.camera} still counts for token ${token} at its end`);
+    }
     const next = owned[index + 1];
     if (next?.camera === one.camera && next.from < one.until) {
       failures.push(`camera ${one.camera} has tokens ${one.token} and ${next.token} at ${next.from}`);
@@ -233,6 +239,11 @@ function stuck(world: World): string[] {
     if (!grant) failures.push(`shard ${shard} is granted to nobody`);
     else if (lease?.grant.token !== grant.token)
       failures.push(`shard ${shard} is granted to ${grant.sessionId}, who does not know`);
+  }
+  for (const { name, leases } of world.agents) {
+    for (const [shard, { grant }] of leases) {
+      if (grant.until !== null) failures.push(`${name} still captures shard ${shard}, which it lost`);
+    }
   }
   return failures;
 }
