@@ -150,7 +150,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   /** Breaks off a drain, or stops at once: what is not delivered stays in the outbox for the next start. */
   cancel(): Promise<void> {
     this.#cancelled.abort(new AppError('CANCELLED', 'The drain was broken off.'));
-    this.#stopping ??= this.#close('cancelled');
+    this.#stopping ??= this.#stopNow();
     return this.#stopping;
   }
 
@@ -267,27 +267,35 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     }
     if (this.#keeper.held.length > 0) logger.info({ shards: this.#keeper.held.length }, 'handing shards back');
     await this.#keeper.releaseAll('the agent stops');
-    await this.#reporter
-      .flush()
-      .catch((error: unknown) => logger.error({ reason: messageOf(error) }, 'last report failed'));
+    await this.#lastReport();
     const late = AbortSignal.timeout(Math.max(1, Math.ceil(until - clock.monotonic())));
     await this.#outbox.flushed(AbortSignal.any([late, this.#cancelled.signal])).catch(() => {});
     await this.#close('drained');
   }
 
+  async #stopNow(): Promise<void> {
+    this.#keeper.stop('stopped');
+    await this.#lastReport();
+    await this.#close('cancelled');
+  }
+
+  /** What was captured is safe in the outbox afterwards, unless its disk refuses. */
+  async #lastReport(): Promise<void> {
+    await this.#reporter.flush().catch((error: unknown) => {
+      this.#options.logger.error({ code: codeOf(error), reason: messageOf(error) }, 'last report failed');
+    });
+  }
+
   async #fail(code: string, message: string): Promise<void> {
     if (this.#stopping && this.#state !== 'DRAINING') return;
     this.#keeper.stop(code === 'SESSION_SUPERSEDED' ? 'superseded' : 'revoked');
-    await this.#reporter.flush().catch(() => {});
+    await this.#lastReport();
     await this.#closeParts();
     if (this.#state !== 'STOPPED' && this.#state !== 'FAILED') this.#setState('FAILED', `${code}: ${message}`);
   }
 
   async #close(reason: string): Promise<void> {
     this.#keeper.stop('stopped');
-    await this.#reporter.flush().catch((error: unknown) => {
-      this.#options.logger.error({ code: codeOf(error), reason: messageOf(error) }, 'last report failed');
-    });
     await this.#closeParts();
     if (this.#state !== 'FAILED') this.#setState('STOPPED', reason);
   }

@@ -1,38 +1,48 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 
+const TRIES = 12;
+
 /**
- * One process a data folder: two would send different batches under one identity. The lock is a file that names its holder by
- * pid and start time; a dead holder's lock is taken over. Returns the release; throws `DATA_FOLDER_IN_USE`.
+ * One process a data folder: two would send different batches under one identity. Each claims with a file of its own and looks
+ * only then who else is there, so of two at least one sees the other; no file is ever taken over, and a dead process's is
+ * removed. Returns the release; throws `DATA_FOLDER_IN_USE`.
  */
 export async function lockDataFolder(folder: string): Promise<() => Promise<void>> {
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, 'agent.lock');
-  const mine = JSON.stringify({ pid: process.pid, started: await startOf(process.pid), id: randomUUID() });
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, mine);
-  try {
-    // A link never overwrites, so of two starters one wins.
-    for (let tries = 0; !(await linked(draft, path)); tries++) {
-      const held = await readFile(path, 'utf8').catch(() => '');
-      const holder = parse(held);
-      if (tries === 10 || (holder && (await isAlive(holder)))) throw inUse(folder, holder?.pid);
-      await moveStaleAway(path, held);
-    }
-  } finally {
-    await rm(draft, { force: true });
+  const locks = join(folder, 'lock');
+  await mkdir(locks, { recursive: true });
+  const holder: Holder = { pid: process.pid, started: await startOf(process.pid) };
+  for (let tries = 1; ; tries++) {
+    const mine = `${randomUUID()}.json`;
+    await writeFile(join(locks, `${mine}.draft`), JSON.stringify(holder));
+    await rename(join(locks, `${mine}.draft`), join(locks, mine));
+    const other = await otherHolder(locks, mine);
+    const release = () => rm(join(locks, mine), { force: true });
+    if (!other) return release;
+    await release();
+    if (tries === TRIES) throw inUse(folder, other.pid);
+    // Two that start at once both step back; different pauses let one of them in.
+    await delay(5 + Math.random() * 50);
   }
-  return async () => {
-    if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
-  };
 }
 
 interface Holder {
   pid: number;
   /** Clock ticks since boot at which the process started; `null` where the system does not tell. */
   started: string | null;
+}
+
+async function otherHolder(locks: string, mine: string): Promise<Holder | undefined> {
+  for (const name of await readdir(locks)) {
+    if (name === mine || !name.endsWith('.json')) continue;
+    const holder = parse(await readFile(join(locks, name), 'utf8').catch(() => ''));
+    if (holder && (await isAlive(holder))) return holder;
+    await rm(join(locks, name), { force: true });
+  }
+  return undefined;
 }
 
 /** A pid may have been given to another process since: the start time tells them apart. */
@@ -51,28 +61,6 @@ async function startOf(pid: number): Promise<string | null> {
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
 }
 
-async function linked(draft: string, path: string): Promise<boolean> {
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Another starter may have replaced the stale lock since it was read: what turns out to be a live one goes back. */
-async function moveStaleAway(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return;
-  }
-  if ((await readFile(aside, 'utf8')) !== stale) await linked(aside, path);
-  await rm(aside, { force: true });
-}
-
 function parse(text: string): Holder | undefined {
   try {
     const { pid, started } = JSON.parse(text) as Holder;
@@ -82,8 +70,8 @@ function parse(text: string): Holder | undefined {
   }
 }
 
-const inUse = (folder: string, pid: number | undefined): AppError =>
+const inUse = (folder: string, pid: number): AppError =>
   new AppError(
     'DATA_FOLDER_IN_USE',
-    `Another agent (process ${pid ?? 'unknown'}) runs on the data folder ${folder}. Stop it first, or give this one a folder of its own with --data.`,
+    `Another agent (process ${pid}) runs on the data folder ${folder}. Stop it first, or give this one a folder of its own with --data.`,
   );
