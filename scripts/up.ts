@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { EXIT, messageOf } from '../common/runtime/errors.ts';
+import { AppError, codeOf, EXIT, messageOf } from '../common/runtime/errors.ts';
 import type { Machine } from './machine/machine.ts';
 import { startMachine } from './machine/machine.ts';
 import { onStopSignals } from './machine/signals.ts';
@@ -15,28 +15,34 @@ Runs everything on this machine: PostgreSQL, Redis, the coordinator and agents. 
 Example: camfleet up --data /srv/camfleet --agents 2
 `;
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string', default: 'data' },
-    agents: { type: 'string', default: '1' },
-    port: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const options = {
+  data: { type: 'string', default: 'data' },
+  agents: { type: 'string', default: '1' },
+  port: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+function parsed() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new AppError('USAGE', `${messageOf(error)}\n\n${HELP}`);
+  }
+}
 
 /** Everything on this machine until Ctrl-C. */
 async function up(): Promise<number> {
+  const values = parsed();
   if (values.help) {
     process.stdout.write(HELP);
     return EXIT.done;
   }
   const agents = Number(values.agents);
   const port = values.port === undefined ? undefined : Number(values.port);
-  if (!Number.isInteger(agents) || agents < 0 || agents > 64) {
-    say(`--agents must be a whole number from 0 to 64, not "${values.agents}".`);
-    return EXIT.usage;
-  }
+  if (!isWhole(agents, 64)) throw new AppError('USAGE', `--agents must be a whole number from 0 to 64.`);
+  if (port !== undefined && !isWhole(port, 65_535)) throw new AppError('USAGE', '--port must be a port, 0 to 65535.');
   const running: { machine?: Machine } = {};
   const signal = onStopSignals(
     () => say('Stopping agents, coordinator, Redis and PostgreSQL …'),
@@ -56,6 +62,8 @@ async function up(): Promise<number> {
   return EXIT.done;
 }
 
+const isWhole = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
+
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -63,7 +71,7 @@ async function aborted(signal: AbortSignal): Promise<void> {
 
 process.exitCode = await up().catch((error: unknown) => {
   say(messageOf(error));
-  return EXIT.failed;
+  return codeOf(error) === 'USAGE' ? EXIT.usage : EXIT.failed;
 });
 // Handlers of signals keep nothing alive, but an open channel to a child might.
 process.exit();

@@ -10,8 +10,9 @@ export interface FleetRoutesParts {
 }
 
 const agentParams = z.object({ agent: z.string().min(1).max(100) });
-const onBody = z.object({ on: z.boolean().default(true) }).default({ on: true });
-const inviteBody = z.object({ uses: z.number().int().min(1).max(1_000).default(1) }).default({ uses: 1 });
+/** No body means: on. */
+const onBody = z.object({ on: z.boolean().default(true) }).nullish();
+const inviteBody = z.object({ uses: z.number().int().min(1).max(1_000).default(1) }).nullish();
 
 /** Agents as operators see them, and the two doors that need no session: /agent/join and /agent/nonce. */
 export function fleetRoutes({ agents, sessions }: FleetRoutesParts): FastifyPluginAsyncZod {
@@ -28,7 +29,7 @@ export function fleetRoutes({ agents, sessions }: FleetRoutesParts): FastifyPlug
       { config: { role: 'operator' }, schema: { tags, body: inviteBody, summary: 'Valid for 15 minutes; shown once' } },
       async ({ body, principal }, reply) => {
         const createdBy = principal.kind === 'token' ? principal.name : 'nobody';
-        const { code, expiresAt, uses } = await agents.invite({ createdBy, uses: body.uses });
+        const { code, expiresAt, uses } = await agents.invite({ createdBy, uses: body?.uses ?? 1 });
         return reply.status(201).send({ invitation: code, expiresAt, uses });
       },
     );
@@ -42,7 +43,7 @@ export function fleetRoutes({ agents, sessions }: FleetRoutesParts): FastifyPlug
         { config: { role: 'operator' }, schema: { tags, params: agentParams, body: onBody } },
         async ({ params, body }) => {
           const { id } = await find(params.agent);
-          await agents[order](id, body.on);
+          await agents[order](id, body?.on ?? true);
           return find(id);
         },
       );

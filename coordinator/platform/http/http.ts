@@ -122,6 +122,7 @@ async function servePage(app: FastifyInstance, folder: string): Promise<void> {
     everybodyMay(scope);
     await scope.register(fastifyStatic, {
       root: folder,
+      cacheControl: false,
       // Built names carry their content's digest; the page itself must always be asked for.
       setHeaders: (reply, path) =>
         void reply.setHeader(
