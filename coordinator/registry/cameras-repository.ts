@@ -103,7 +103,7 @@ export class CamerasRepository {
   /** Cameras after an id, in the order of ids. */
   async list(filter: CameraFilter, after: number, limit: number): Promise<Camera[]> {
     const from = await this.#from();
-    const { where, params } = conditionsOf(filter, this.#hasStates);
+    const { where, params } = conditionsOf(filter, this.#hasStates, await this.#isMisspelt(filter));
     const rows = await this.#database.many<CameraRow>(
       `select ${SHOWN}, ${from.state} from ${from.tables}
        where ${where} and c.id > $${params.length + 1} order by c.id limit $${params.length + 2}`,
@@ -114,7 +114,7 @@ export class CamerasRepository {
 
   async count(filter: CameraFilter): Promise<number> {
     const { tables } = await this.#from();
-    const { where, params } = conditionsOf(filter, this.#hasStates);
+    const { where, params } = conditionsOf(filter, this.#hasStates, await this.#isMisspelt(filter));
     const { count } = await this.#database.one<{ count: number }>(
       `select count(*) as count from ${tables} where ${where}`,
       params,
@@ -170,6 +170,17 @@ export class CamerasRepository {
       ...camera,
       place: latitude == null || longitude == null ? null : { latitude, longitude },
     }));
+  }
+
+  /** Whether no camera at all has the words: decided alike for every page of a list. */
+  async #isMisspelt(filter: CameraFilter): Promise<boolean> {
+    if (filter.text === undefined) return false;
+    const { where, params } = conditionsOf({ text: filter.text }, false);
+    const { none } = await this.#database.one<{ none: boolean }>(
+      `select not exists (select from cameras c where ${where}) as none`,
+      params,
+    );
+    return none;
   }
 
   /** The states of cameras are another room's table: without it every state is unknown. */

@@ -5,7 +5,7 @@ const degrees = (most: number) => z.number().min(-most).max(most);
 
 /** Which cameras are meant; all conditions must hold. Retired ones only where `lifecycle` names them. */
 export const cameraFilterSchema = z.object({
-  /** Words that must all occur in name, place, host, brand, source or id; one misspelt name is forgiven. */
+  /** Words that must all occur in name, place, host, brand, source or id; where none has them, what looks alike. */
   text: z.string().trim().min(1).max(200).optional(),
   country: z.string().trim().toUpperCase().length(2).optional(),
   region: z.string().trim().min(1).max(100).optional(),
@@ -34,7 +34,8 @@ export interface Conditions {
 /** Escapes what LIKE reads as patterns. */
 const literal = (word: string): string => word.replaceAll(/[\\%_]/g, '\\$&');
 
-export function conditionsOf(filter: CameraFilter, stateTable: boolean): Conditions {
+/** `forgiving` looks for text that is like the words, instead of the words: slow, and never for changes. */
+export function conditionsOf(filter: CameraFilter, stateTable: boolean, forgiving = false): Conditions {
   const params: unknown[] = [];
   const parts: string[] = [];
   const param = (value: unknown): string => `$${params.push(value)}`;
@@ -54,7 +55,7 @@ export function conditionsOf(filter: CameraFilter, stateTable: boolean): Conditi
   if (filter.tag !== undefined) parts.push(`c.tags @> array[${param(filter.tag)}]::text[]`);
   if (filter.ids !== undefined) parts.push(`c.id = any(${param(filter.ids)}::int[])`);
   if (filter.verdict !== undefined) parts.push(stateTable ? `s.verdict = ${param(filter.verdict)}` : 'false');
-  if (filter.text !== undefined) parts.push(textCondition(filter.text, param));
+  if (filter.text !== undefined) parts.push(textCondition(filter.text, param, forgiving));
   if (filter.box) parts.push(boxCondition(filter.box, param));
   if (filter.near) parts.push(nearCondition(filter.near, param));
   return { where: parts.join(' and '), params };
@@ -62,10 +63,10 @@ export function conditionsOf(filter: CameraFilter, stateTable: boolean): Conditi
 
 type Param = (value: unknown) => string;
 
-function textCondition(text: string, param: Param): string {
+function textCondition(text: string, param: Param, forgiving: boolean): string {
+  if (forgiving) return `${param(text.toLowerCase())} <% c.search_text`;
   const words = text.toLowerCase().split(/\s+/).slice(0, 10);
-  const all = words.map((word) => `c.search_text like ${param(`%${literal(word)}%`)}`).join(' and ');
-  return `((${all}) or ${param(text.toLowerCase())} <% c.search_text)`;
+  return words.map((word) => `c.search_text like ${param(`%${literal(word)}%`)}`).join(' and ');
 }
 
 function boxCondition({ west, south, east, north }: NonNullable<CameraFilter['box']>, param: Param): string {
