@@ -118,7 +118,7 @@ export class CaptureWorker {
     const { cameraId, host } = camera.assignment;
     const pipeline = new CameraPipeline(camera, this.#stages);
     const intervalMs = () => this.#intervalOf(camera);
-    const transport = this.#transportOf(camera);
+    const transport = this.#transportOf(camera, pipeline);
     const running: Running = { pipeline, ended: Promise.resolve() };
     this.#running.set(cameraId, running);
     if (transport?.kind === 'continuous') {
@@ -136,10 +136,11 @@ export class CaptureWorker {
     this.#scheduler.add({ id: cameraId, host, intervalMs, run }, ago);
   }
 
-  #transportOf({ assignment }: CameraStart): Transport | undefined {
+  #transportOf({ assignment }: CameraStart, pipeline: CameraPipeline): Transport | undefined {
     const { attemptHeader, fileRoots } = this.#settings;
     try {
-      return transportOf(assignment, { http: this.#http, clock: this.#clock, attemptHeader, fileRoots });
+      const context = { http: this.#http, clock: this.#clock, attemptHeader, fileRoots };
+      return transportOf(assignment, context, () => pipeline.nextAttemptId);
     } catch {
       return undefined;
     }

@@ -16,10 +16,10 @@ export interface Transport {
   source: FrameSource;
 }
 
-/** Throws `SOURCE_URL_INVALID` for a URL that this kind of source cannot use. */
-export function transportOf(assignment: Assignment, context: SourceContext): Transport {
-  const { transport, url, credentials } = assignment.source;
-  const source = createSource({ transport, url, credentials, minIntervalMs: assignment.intervalMs }, context);
+/** `nextAttemptId` names the request that opens a stream. Throws `SOURCE_URL_INVALID` for a URL that this kind of source cannot use. */
+export function transportOf(assignment: Assignment, context: SourceContext, nextAttemptId: () => string): Transport {
+  const spec = { ...assignment.source, minIntervalMs: assignment.intervalMs, nextAttemptId };
+  const source = createSource(spec, context);
   const continuous = !isPolled(source) && assignment.intervalMs < CONTINUOUS_BELOW_MS;
   return { kind: continuous ? 'continuous' : 'polled', source };
 }

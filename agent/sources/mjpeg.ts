@@ -22,11 +22,13 @@ export class MjpegSource implements FrameSource {
   minIntervalMs: number;
   readonly #context: SourceContext;
   readonly #target: Target;
+  readonly #nextAttemptId: (() => string) | undefined;
 
   constructor(spec: SourceSpec, context: SourceContext) {
     this.minIntervalMs = spec.minIntervalMs ?? 0;
     this.#context = context;
     this.#target = parseTarget(spec.url, spec.credentials);
+    this.#nextAttemptId = context.attemptHeader ? spec.nextAttemptId : undefined;
   }
 
   /** Ends with `SOURCE_ENDED` when the server closes the stream. Leaving the loop closes the connection. */
@@ -36,7 +38,9 @@ export class MjpegSource implements FrameSource {
     const stop = new AbortController();
     const withdraw = onAbort(signal, (reason) => stop.abort(reason));
     const reading = this.#context.http
-      .stream({ target: this.#target, signal: stop.signal }, (control) => this.#reader(latest, control))
+      .stream({ target: this.#target, headers: this.#headers(), signal: stop.signal }, (control) =>
+        this.#reader(latest, control),
+      )
       .then(() => this.#ended())
       .catch((error: unknown) => latest.end(error));
     try {
@@ -46,6 +50,10 @@ export class MjpegSource implements FrameSource {
       stop.abort();
       await reading;
     }
+  }
+
+  #headers(): string[] {
+    return this.#nextAttemptId ? ['x-camfleet-attempt', this.#nextAttemptId()] : [];
   }
 
   #reader(latest: Latest<EncodedFrame>, control: StreamControl): StreamReader {

@@ -36,6 +36,8 @@ export interface SourceSpec {
   credentials?: Credentials | undefined;
   /** See `FrameSource.minIntervalMs`; default 60 s for snapshots, 0 for the others. */
   minIntervalMs?: number;
+  /** For the request that opens a stream: see `FetchRequest.attemptId`. */
+  nextAttemptId?: (() => string) | undefined;
 }
 
 /** What every source of a worker thread shares. */
