@@ -11,6 +11,11 @@ import type { FleetDeps } from './types.ts';
 /** A camera that changed must reach its holder within two seconds, a silent agent be noticed within one. */
 const TICK_MS = 500;
 const LOCK = 'camfleet.planner';
+/** With everything at rest a plan only follows slow changes, such as intervals that an operator set. */
+const RESTING_INTERVALS = 6;
+/** A plan of a large fleet keeps this process busy; renewals must come in between. */
+const REST_PER_PLAN = 4;
+const MOST_REST_MS = 2_000;
 /** How often what has served is deleted. */
 const PRUNE_MS = 60_000;
 
@@ -28,7 +33,7 @@ export class FleetLoop implements Service {
   readonly #parts: FleetLoopParts;
   readonly #ended = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
-  #seen = { request: -1, agents: '', plannedAt: -Infinity };
+  #seen = { request: -1, agents: '', plannedAt: -Infinity, tookMs: 0 };
   #prunedAt = -Infinity;
 
   constructor(deps: FleetDeps, parts: FleetLoopParts) {
@@ -79,10 +84,14 @@ export class FleetLoop implements Service {
 
   async #tick(): Promise<void> {
     const { request, agents } = await this.#look();
-    const isDue = performance.now() - this.#seen.plannedAt > this.#deps.settings.planner.intervalSeconds * 1_000;
-    if (isDue || request !== this.#seen.request || agents !== this.#seen.agents) {
+    const began = performance.now();
+    const idleMs = began - this.#seen.plannedAt;
+    const isNews = request !== this.#seen.request || agents !== this.#seen.agents;
+    const restMs = Math.min(MOST_REST_MS, this.#seen.tookMs * REST_PER_PLAN);
+    if (idleMs > restMs && (isNews || (await this.#isDue(idleMs)))) {
       await this.plan();
-      this.#seen = { request, agents, plannedAt: performance.now() };
+      const plannedAt = performance.now();
+      this.#seen = { request, agents, plannedAt, tookMs: plannedAt - began };
     }
     if (performance.now() - this.#prunedAt > PRUNE_MS) {
       this.#prunedAt = performance.now();
@@ -90,16 +99,21 @@ export class FleetLoop implements Service {
     }
   }
 
+  async #isDue(idleMs: number): Promise<boolean> {
+    const intervalMs = this.#deps.settings.planner.intervalSeconds * 1_000;
+    if (idleMs <= intervalMs) return false;
+    if (idleMs > intervalMs * RESTING_INTERVALS) return true;
+    return (await this.#deps.database.one<{ unrest: boolean }>(UNREST)).unrest;
+  }
+
   /** What would make a plan stale, read before it is made. */
   async #look(): Promise<{ request: number; agents: string }> {
     const { database, settings } = this.#deps;
     const { request } = await database.one<{ request: number }>('select plan_request as request from fleet_settings');
     const facts = await readFacts(database, settings.ttlMs);
-    const rows = await database.many<{ id: string; at: number }>(
-      'select agent_id as id, extract(epoch from last_renewed_at) * 1000 as at from agent_sessions where superseded_at is null',
-    );
+    const rows = await database.many<{ id: string; at: number }>(WHO_CAN);
     const heard = rows.filter(({ at }) => !isSilent(at, facts)).map(({ id }) => id);
-    return { request, agents: heard.toSorted().join() };
+    return { request, agents: heard.join() };
   }
 
   /** Makes a plan now and wakes those whom it concerns. Only the holder of the planner's lock may call it. */
@@ -121,3 +135,16 @@ const HEARTBEAT = `
     renewals_work_since = case when clock_timestamp() - alive_at > make_interval(secs => $1 / 1000.0)
       then clock_timestamp() else renewals_work_since end,
     alive_at = clock_timestamp()`;
+
+// Everything that decides how much an agent gets; its capacity is written only when it changed clearly.
+const WHO_CAN = `
+  select concat_ws(':', a.id, a.capacity, a.cordoned, a.draining or s.draining, s.refuses_until > clock_timestamp()) as id,
+    extract(epoch from s.last_renewed_at) * 1000 as at
+  from agents a join agent_sessions s on s.agent_id = a.id and s.superseded_at is null
+  where a.revoked_at is null order by a.id`;
+
+// A shard that its target does not hold, or a camera on its way.
+const UNREST = `
+  select exists (select from moves) or exists (
+    select from shards s left join grants g on g.shard_id = s.id and g.until_at is null
+    where s.retired_at is null and (s.target_agent is null or g.agent_id is distinct from s.target_agent)) as unrest`;

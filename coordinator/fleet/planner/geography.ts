@@ -25,11 +25,17 @@ export function middleOf(places: readonly (Place | null)[]): Direction | undefin
   return length < 1e-9 ? undefined : [x / length, y / length, z / length];
 }
 
+/** Cosine of the angle between two directions: the larger the nearer; 1 where either is unknown. */
+export function closeness(a: Direction | undefined, b: Direction | undefined): number {
+  return a && b ? a[0] * b[0] + a[1] * b[1] + a[2] * b[2] : 1;
+}
+
+/** The closeness of places that are so far apart. */
+export const closenessAtKm = (km: number): number => Math.cos(Math.min(Math.PI, km / EARTH_RADIUS_KM));
+
 /** Great circle; 0 where either place is unknown, so that it prefers nobody. */
 export function distanceKm(a: Direction | undefined, b: Direction | undefined): number {
-  if (!a || !b) return 0;
-  const cosine = a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-  return EARTH_RADIUS_KM * Math.acos(Math.max(-1, Math.min(1, cosine)));
+  return EARTH_RADIUS_KM * Math.acos(Math.max(-1, Math.min(1, closeness(a, b))));
 }
 
 /** Neighbours on the earth are mostly neighbours in this order (Morton's). Unknown places come last. */

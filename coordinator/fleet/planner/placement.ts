@@ -1,7 +1,7 @@
 import type { Stretch } from '../../../common/protocol/agent-link.ts';
 import type { PlannableAgent } from '../types.ts';
 import type { Direction } from './geography.ts';
-import { directionOf, distanceKm, middleOf } from './geography.ts';
+import { closeness, closenessAtKm, directionOf, distanceKm, middleOf } from './geography.ts';
 import { halve } from './grouping.ts';
 import type { DraftShard } from './grouping.ts';
 import { loadOf } from './stretch.ts';
@@ -17,6 +17,8 @@ export interface PlacedShard extends DraftShard {
   agentId: string | null;
   load: number;
   middle: Direction | undefined;
+  /** Agents at least this close are as near as its own, or nearly. */
+  reach: number;
 }
 
 interface Seat {
@@ -55,7 +57,8 @@ export class Placement {
 
   describe(shard: DraftShard): PlacedShard {
     const load = shard.cameras.reduce((sum, camera) => sum + loadOf(camera, this.#stretch), 0);
-    return { ...shard, agentId: null, load, middle: middleOf(shard.cameras.map(({ place }) => place)) };
+    const middle = middleOf(shard.cameras.map(({ place }) => place));
+    return { ...shard, agentId: null, load, middle, reach: 1 };
   }
 
   /** Lets the shard stay where it is if that agent keeps shards and has room. */
@@ -141,6 +144,7 @@ export class Placement {
   #sit(shard: PlacedShard, seat: Seat): void {
     if (shard.agentId === null) this.shards.push(shard);
     shard.agentId = seat.agent.id;
+    shard.reach = closenessAtKm(distanceKm(seat.direction, shard.middle) + NEAR_BAND_KM);
     seat.shards.add(shard);
     seat.load += shard.load;
     for (const { host } of shard.cameras) {
@@ -176,13 +180,12 @@ const byExcess = (a: Seat, b: Seat): number => excess(a) - excess(b) || (a.agent
 function mostMovable(giver: Seat, taker: Seat): PlacedShard | undefined {
   const hasRoom = giver.load <= giver.agent.capacity * COMFORTABLE;
   const difference = excess(giver) - excess(taker);
-  let best: { shard: PlacedShard; km: number } | undefined;
+  let best: { shard: PlacedShard; near: number } | undefined;
   for (const shard of giver.shards) {
     if (difference <= shard.load * WORTH_MOVING || !fits(taker, shard)) continue;
-    const km = distanceKm(taker.direction, shard.middle);
-    if (hasRoom && km > distanceKm(giver.direction, shard.middle) + NEAR_BAND_KM) continue;
-    if (hasRoom && isHostDivided(shard, giver)) continue;
-    if (!best || km < best.km) best = { shard, km };
+    const near = closeness(taker.direction, shard.middle);
+    if (hasRoom && (near < shard.reach || isHostDivided(shard, giver))) continue;
+    if (!best || near > best.near) best = { shard, near };
   }
   return best?.shard;
 }

@@ -147,3 +147,31 @@ test('tokens of a restored database start above all that an agent knows', async 
   await eventually(async () => (await one.work(), one.grants.size > 0));
   for (const { token } of one.grants.values()) expect(token).toBeGreaterThan(5_000);
 });
+
+test('after an outage longer than the TTL every holder carries on with its own token', async () => {
+  const one = await bench.join('one');
+  await eventually(async () => (await one.renew(), await one.work(), one.cameraIds.length === 40));
+  const two = await bench.join('two');
+  const tokens = [...one.grants.values()].map(({ token }) => token);
+  await bench.fleet.stop();
+  await db.database.query(
+    `update agent_sessions set last_renewed_at = clock_timestamp() - interval '1 hour' where agent_id = $1`,
+    [one.agentId],
+  );
+  await db.database.query(`update fleet_settings set alive_at = clock_timestamp() - interval '1 hour'`);
+  // Before the coordinator is back nothing can be taken, whatever was planned.
+  await two.work();
+  const taken = new Set([...two.grants.values()].map(({ shardId }) => shardId));
+  const fleet = new FleetBench(db.database, { ttlMs: 1_500 });
+  fleet.setCameras(40);
+  await fleet.fleet.start();
+  try {
+    const answer = await one.renew();
+    const held = answer.grants.filter(({ state }) => state === 'held').map(({ token }) => token);
+    expect(held).toHaveLength(tokens.length - taken.size);
+    expect(held.every((token) => tokens.includes(token))).toBe(true);
+    expect(taken.size).toBeLessThanOrEqual(2);
+  } finally {
+    await fleet.fleet.stop();
+  }
+});
