@@ -146,10 +146,10 @@ export class CameraPipeline {
   }
 
   async #classify(frame: EncodedFrame, cleaned: Cleaned): Promise<Decision> {
-    if (cleaned.thumbnail) this.#thumbnail = Uint8Array.from(cleaned.thumbnail);
     if (!SHOWS_SCENE.has(cleaned.verdict)) return UNDECIDED;
     const decision = this.#decide(cleaned.thumbnail, this.#stages.random());
     if (!decision) return UNDECIDED;
+    if (cleaned.thumbnail) this.#thumbnail = Uint8Array.from(cleaned.thumbnail);
     if (decision.action === 'inherit' || !frame.bytes) return this.#inherited(OUTCOME.gated);
     const before = this.#gate?.label;
     const result = await this.#stages.classifier.classify(frame.bytes);

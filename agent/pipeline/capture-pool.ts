@@ -22,6 +22,8 @@ interface Held {
   lease: Lease;
   assignment: Assignment;
   worker: number;
+  /** Its URL is new: what is remembered of the old one (ETag, digest) says nothing about it. */
+  moved: boolean;
 }
 
 /** A worker that died may have used numbers that nobody heard of. */
@@ -146,21 +148,15 @@ export class CapturePool implements ShardHolder {
     const starts: Held[] = [];
     for (const assignment of assignments) {
       const { cameraId } = assignment;
-      const next = { lease, assignment, worker: workerOf(assignment.host, this.#workers.length) };
       const running = this.#held.get(cameraId);
-      if (running) this.#keepValidators(running, assignment);
+      const moved = running !== undefined && running.assignment.source.url !== assignment.source.url;
+      const next = { lease, assignment, worker: workerOf(assignment.host, this.#workers.length), moved };
       if (running) this.#stop([cameraId]);
       this.#held.set(cameraId, next);
       if (this.#stopping.has(cameraId)) this.#stopping.set(cameraId, next);
       else starts.push(next);
     }
     this.#post(starts);
-  }
-
-  /** A URL's ETag says nothing about another URL. */
-  #keepValidators(running: Held, assignment: Assignment): void {
-    if (running.assignment.source.url === assignment.source.url) return;
-    assignment.memory = null;
   }
 
   #post(starts: readonly Held[]): void {
@@ -170,11 +166,12 @@ export class CapturePool implements ShardHolder {
     }
   }
 
-  #startOf({ lease, assignment }: Held): CameraStart {
+  #startOf({ lease, assignment, moved }: Held): CameraStart {
     const known = this.#memories.get(assignment.cameraId);
     this.#memories.delete(assignment.cameraId);
     const given = assignment.memory;
-    const memory = known && given && known.lastAttemptAt > given.lastAttemptAt ? known : given;
+    const newer = known && known.lastAttemptAt > (given?.lastAttemptAt ?? -Infinity) ? known : given;
+    const memory = moved ? null : newer;
     const sequence = this.#sequences.get(assignment.cameraId) ?? 0;
     return { shardId: lease.shardId, token: lease.token, assignment, memory, sequence };
   }
