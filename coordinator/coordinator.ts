@@ -17,6 +17,7 @@ import type { Http } from './platform/http/http.ts';
 import { createMetrics } from './platform/http/metrics.ts';
 import { uploadRoutes } from './platform/http/uploads.ts';
 import { jobRoutes } from './platform/jobs/routes.ts';
+import { backgroundImportRoutes } from './registry/import-routes.ts';
 import { registryRoutes } from './registry/routes.ts';
 import { resultRoutes } from './results/routes.ts';
 import { createRooms } from './rooms.ts';
@@ -122,6 +123,7 @@ function openHttp(
       }),
       modelRoutes({ models: rooms.models, store }),
       jobRoutes(rooms.jobs),
+      backgroundImportRoutes(rooms.jobs),
       uploadRoutes(store),
     ],
   });

@@ -113,6 +113,8 @@ function createJobs(
       'cameras.import': async ({ params }, { signal, progress }) => {
         const report = await registry.import(await store.stream(params.objectKey), {
           sync: params.sync,
+          ...(params.source !== undefined && { source: params.source }),
+          ...(params.format !== undefined && { format: params.format }),
           signal,
           onProgress: ({ bytes, rows }) => progress({ done: rows, note: `${bytes} bytes read` }),
         });

@@ -64,6 +64,23 @@ export async function uploadCameras(
   return answer;
 }
 
+/** Uploads the file and leaves the import to a job, which goes on when this command has ended. */
+export async function importInBackground(
+  api: Api,
+  file: string,
+  { format, source, sync }: { format?: string; source?: string; sync?: boolean },
+): Promise<{ id: number }> {
+  await sizeOf(file);
+  const { upload } = await api.upload<{ upload: string }>('/uploads', createReadStream(file));
+  return api.post<{ id: number }>('/cameras/imports', {
+    objectKey: upload,
+    fileName: basename(file),
+    format: format ?? FORMATS[extname(file).toLowerCase()],
+    source: source ?? basename(file, extname(file)).slice(0, 100),
+    sync: sync ?? false,
+  });
+}
+
 /** Rejects with exit code 2 where there is no such file. */
 export async function sizeOf(file: string): Promise<number> {
   try {

@@ -4,7 +4,7 @@ import { AppError, EXIT } from '../../common/runtime/errors.ts';
 import type { Api, Query } from './api.ts';
 import { addFilterOptions, filterQuery, isFiltered } from './camera-filter.ts';
 import type { FilterOptions } from './camera-filter.ts';
-import { uploadCameras } from './camera-import.ts';
+import { importInBackground, uploadCameras } from './camera-import.ts';
 import type { ImportAnswer } from './camera-import.ts';
 import { addAdd } from './camera-add.ts';
 import { ago, listing, table } from './terminal.ts';
@@ -37,6 +37,14 @@ export function addCameraCommands(program: Command, context: Context): void {
   addMoves(cameras, context);
 }
 
+interface ImportOptions {
+  format?: string;
+  source?: string;
+  sync?: boolean;
+  rejected?: string;
+  background?: boolean;
+}
+
 function addImport(cameras: Command, context: Context): void {
   const command = verb(cameras, 'import <file>', 'Import a file: CSV, JSON, JSON Lines or GeoJSON; "-" reads stdin', [
     'cameras import cameras.csv',
@@ -46,20 +54,28 @@ function addImport(cameras: Command, context: Context): void {
     .option('--format <format>', 'csv, json, jsonl or geojson (default: by the name, else by the content)')
     .option('--source <name>', 'source of rows that name none (default: name of the file)')
     .option('--sync', 'retire cameras of the same sources that the file lacks')
+    .option('--background', 'upload and leave the import to a job; "camfleet jobs show ID" has its report')
     .option('--rejected <file>', 'write every rejected row with line and reason, as JSON lines');
-  speaksApi(command).action(
-    async (file: string, options: Common & { format?: string; source?: string; sync?: boolean; rejected?: string }) => {
-      const api = await apiOf(options, context);
-      const report = await uploadCameras(api, context.terminal, file, options);
-      if (options.rejected !== undefined) {
-        await writeFile(
-          options.rejected,
-          report.rejections.map((rejection) => `${JSON.stringify(rejection)}\n`).join(''),
-        );
-      }
-      print(context, options, report, () => reportWords(report));
-    },
-  );
+  speaksApi(command).action(async (file: string, options: Common & ImportOptions) => {
+    const api = await apiOf(options, context);
+    if (options.background) {
+      const job = await importInBackground(api, file, options);
+      return print(
+        context,
+        options,
+        job,
+        () => `Job ${job.id} imports it; "camfleet jobs show ${job.id}" has its report.\n`,
+      );
+    }
+    const report = await uploadCameras(api, context.terminal, file, options);
+    if (options.rejected !== undefined) {
+      await writeFile(
+        options.rejected,
+        report.rejections.map((rejection) => `${JSON.stringify(rejection)}\n`).join(''),
+      );
+    }
+    print(context, options, report, () => reportWords(report));
+  });
 }
 
 const SHOWN_REJECTIONS = 20;

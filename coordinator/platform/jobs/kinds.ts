@@ -26,7 +26,13 @@ export const jobKinds = {
   'frames.evict': { params: none, maxAttempts: 3, every: { seconds: 60 } },
   /** Imports an uploaded camera file, which lies in the object store. */
   'cameras.import': {
-    params: z.object({ objectKey: z.string(), fileName: z.string(), sync: z.boolean().default(false) }),
+    params: z.object({
+      objectKey: z.string(),
+      fileName: z.string(),
+      format: z.enum(['csv', 'json', 'jsonl', 'geojson']).optional(),
+      source: z.string().optional(),
+      sync: z.boolean().default(false),
+    }),
     maxAttempts: 2,
   },
 } satisfies JobKinds;
