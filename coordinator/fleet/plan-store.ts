@@ -207,7 +207,7 @@ async function retireShards(tx: Queryable, planned: ReadonlySet<number>, state: 
   await lockShards(tx, empty);
   await tx.query('update shards set retired_at = clock_timestamp(), target_agent = null where id = any($1)', [empty]);
   await tx.query('delete from offers where shard_id = any($1)', [empty]);
-  await endGrants(tx, { where: 'shard_id = any($1)', params: [empty], reason: 'revoked' });
+  await endGrants(tx, { where: 'shard_id = any($1)', params: [empty], reason: 'released' });
 }
 
 interface AgentRow extends Record<string, unknown> {
