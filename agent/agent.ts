@@ -45,6 +45,7 @@ export interface AgentOptions {
 const DRAIN_MS = 25_000;
 /** Of the drain's 25 s, what is kept for delivering the last batches. */
 const FLUSH_MS = 5_000;
+const UNCONNECTED_FLUSH_MS = 1_000;
 
 /** One capture agent: link, leases, capture and reports, and the ladder of its states. */
 export class Agent extends EventEmitter<{ state: [state: AgentState, reason: string]; probe: [item: ProbeItem] }> {
@@ -128,6 +129,14 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     this.#link.connect();
   }
 
+  /** Something that could be measured only later; the coordinator learns it at the next hello. */
+  addProbe(item: ProbeItem): void {
+    const { probe } = this.#options;
+    const known = probe.findIndex(({ name }) => name === item.name);
+    probe.splice(known < 0 ? probe.length : known, 1, item);
+    this.emit('probe', item);
+  }
+
   /** What becomes of a model, for the rollout; lost where there is no connection: renewals name the model in force anyway. */
   async reportModel(report: ModelReport): Promise<void> {
     await this.#link.call('model:report', report);
@@ -163,7 +172,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   }
 
   #listen(): void {
-    const { pool, models, clock } = this.#options;
+    const { pool, clock } = this.#options;
     this.#link.on('ready', (welcome, { sentAt, receivedAt }) => {
       const skew = clock.now() - clock.monotonic();
       this.#time.addAnchor({ monotonic: sentAt, skew }, { monotonic: receivedAt, skew }, welcome.now);
@@ -178,7 +187,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       if (event === 'work:available') this.#keeper.requestWork();
       else if (event === 'shard:changed') this.#keeper.shardChanged(hint);
       else if (event === 'lease:lost') this.#keeper.leaseLost(hint);
-      else if (event === 'model:available') void models?.switchTo((hint as { version: string | null }).version);
+      else if (event === 'model:available') void this.#switchModel((hint as { version: string | null }).version);
       else if (event === 'camera:watch') {
         const { cameraIds, seconds } = hint as { cameraIds: number[]; seconds: number };
         pool.watch(cameraIds, seconds);
@@ -192,14 +201,14 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     if (this.#state === 'CONNECTING') this.#setState('RUNNING', 'the coordinator said welcome');
     this.#outbox.hurry();
     this.#keeper.welcome(welcome);
-    void this.#options.models?.switchTo(welcome.modelVersion);
+    void this.#switchModel(welcome.modelVersion);
   }
 
   #renewed(answer: RenewAnswer): void {
     this.#syncClocks();
     this.#reporter.setPeriod(answer.reportMs);
     this.#highestToken.saw(this.#keeper.highestToken);
-    void this.#options.models?.switchTo(answer.modelVersion);
+    void this.#switchModel(answer.modelVersion);
   }
 
   #syncClocks(): void {
@@ -209,9 +218,14 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     if (this.#clockTold) return;
     this.#clockTold = true;
     const dated = this.#time.date(this.#instant());
-    const item = probeClock(this.#options.clock.now() - (dated?.at ?? 0), dated?.errorMs ?? 0);
-    this.#options.probe.push(item);
-    this.emit('probe', item);
+    this.addProbe(probeClock(this.#options.clock.now() - (dated?.at ?? 0), dated?.errorMs ?? 0));
+  }
+
+  async #switchModel(version: string | null): Promise<void> {
+    const { models, pool } = this.#options;
+    if (!models) return;
+    await models.switchTo(version);
+    pool.setModel(models.modelVersion);
   }
 
   #received(receipt: Receipt): void {
@@ -268,7 +282,9 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     if (this.#keeper.held.length > 0) logger.info({ shards: this.#keeper.held.length }, 'handing shards back');
     await this.#keeper.releaseAll('the agent stops');
     await this.#lastReport();
-    const late = AbortSignal.timeout(Math.max(1, Math.ceil(until - clock.monotonic())));
+    // Without a connection there is nobody to wait for: the next start delivers.
+    const patience = this.#link.isReady ? until - clock.monotonic() : UNCONNECTED_FLUSH_MS;
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(patience)));
     await this.#outbox.flushed(AbortSignal.any([late, this.#cancelled.signal])).catch(() => {});
     await this.#close('drained');
   }

@@ -15,7 +15,7 @@ import { joinFleet, loadIdentity } from './link/identity.ts';
 import type { Identity } from './link/identity.ts';
 import { CapturePool } from './pipeline/capture-pool.ts';
 import { threadClock } from './pipeline/clocks.ts';
-import { describeProbe, probeMachine } from './probe/probe.ts';
+import { describeProbe, probeInference, probeMachine } from './probe/probe.ts';
 import { stopOnSignals } from './signals.ts';
 
 /** Pictures that each capture thread remembers until the coordinator says which it wants. */
@@ -86,7 +86,7 @@ async function createAgent(config: AgentConfig, identity: Identity, logger: Logg
   const { items, capacity } = await probeMachine({ dataFolder: config.dataFolder, workers });
   describeProbe(items).forEach(say);
   const http = new CoordinatorHttp({ url: identity.coordinatorUrl });
-  let report: Agent['reportModel'] = async () => {};
+  const told: { agent?: Agent } = {};
   const models = new ModelFolder({
     root: join(config.dataFolder, 'models'),
     publicKey: identity.coordinatorKey,
@@ -106,7 +106,9 @@ async function createAgent(config: AgentConfig, identity: Identity, logger: Logg
     logger,
     onReport: (one) => {
       pool.setModel(classifier.modelVersion);
-      void report(one);
+      void told.agent?.reportModel(one);
+      const { msPerPicture } = classifier;
+      if (one.state === 'active' && msPerPicture) told.agent?.addProbe(probeInference(msPerPicture));
     },
   });
   const pool = new CapturePool({ workers, settings: settingsOf(config, sessionId), classifier, logger });
@@ -126,7 +128,7 @@ async function createAgent(config: AgentConfig, identity: Identity, logger: Logg
     clock: threadClock,
     logger,
   });
-  report = (one) => agent.reportModel(one);
+  told.agent = agent;
   return agent;
 }
 

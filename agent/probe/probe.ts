@@ -3,6 +3,9 @@ import { probeCpu } from './cpu.ts';
 import { probeDisk } from './disk.ts';
 import { probeDescriptors, probeMemory } from './limits.ts';
 
+/** Slower than this and a hundred changing cameras a minute are too many. */
+const SLOW_INFERENCE_MS = 600;
+
 export interface ProbeResult {
   items: ProbeItem[];
   /** Attempts a second that this machine can take, before anything was measured on real cameras. */
@@ -27,6 +30,14 @@ export function probeClock(offsetMs: number, errorMs: number): ProbeItem {
     found,
     ...(!ok && { mend: 'Let NTP set the clock, for example: timedatectl set-ntp true' }),
   };
+}
+
+/** How fast the model in force runs here, measured on its golden frames. */
+export function probeInference(msPerPicture: number): ProbeItem {
+  const found = `${msPerPicture.toFixed(1)} ms a picture, ${Math.round(1_000 / msPerPicture)} a second`;
+  const ok = msPerPicture < SLOW_INFERENCE_MS;
+  const mend = 'Use a smaller model, or give this agent fewer cameras';
+  return { name: 'inference', ok, found, ...(!ok && { mend }) };
 }
 
 /** One line an item, as people see it when the agent starts. */
