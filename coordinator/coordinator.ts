@@ -23,7 +23,7 @@ import { resultRoutes } from './results/routes.ts';
 import { createRooms } from './rooms.ts';
 import type { Rooms, Wires } from './rooms.ts';
 import type { CoordinatorSettings } from './settings.ts';
-import { readCountedAttempts, wantedFor } from './witness.ts';
+import { readCountedAttempts, readHolderWindows, wantedFor } from './witness.ts';
 import { statusMetrics, StatusReader, statusRoutes } from './status.ts';
 
 export interface Coordinator {
@@ -119,7 +119,9 @@ function openHttp(
       resultRoutes({
         results: rooms.results,
         wantedFor: (digest) => wantedFor(database, digest),
-        countedAttempts: config.intake.witness ? () => readCountedAttempts(database) : undefined,
+        countedAttempts: config.intake.witness
+          ? async () => ({ ids: await readCountedAttempts(database), windows: await readHolderWindows(database) })
+          : undefined,
       }),
       modelRoutes({ models: rooms.models, store }),
       jobRoutes(rooms.jobs),

@@ -14,3 +14,19 @@ export async function readCountedAttempts(database: Database): Promise<string[]>
   );
   return rows.map(({ id }) => id);
 }
+
+/** When `session/camera` was the camera's holder, ms; `until: null` means still. */
+export interface HolderWindow {
+  holder: string;
+  from: number;
+  until: number | null;
+}
+
+export function readHolderWindows(database: Database): Promise<HolderWindow[]> {
+  return database.many<HolderWindow & Record<string, unknown>>(
+    `select g.session_id || '/' || m.camera_id as holder, ms_of_instant(greatest(g.from_at, m.from_at))::float8 as "from",
+       ms_of_instant(least(g.until_at, m.until_at))::float8 as until
+     from grants g join memberships m on m.shard_id = g.shard_id
+       and (m.until_at is null or m.until_at > g.from_at) and (g.until_at is null or m.from_at < g.until_at)`,
+  );
+}

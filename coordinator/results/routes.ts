@@ -13,8 +13,8 @@ export interface ResultRoutesParts {
   results: Pick<Results, 'intake' | 'frames' | 'latest' | 'queries'>;
   /** The camera for which a receipt asked for this picture. */
   wantedFor(digest: string): Promise<number | undefined>;
-  /** Ids `session/camera/sequence` of counted frames; only where the witness is on. */
-  countedAttempts: (() => Promise<string[]>) | undefined;
+  /** Ids `session/camera/sequence` of counted frames, and who held what when; only where the witness is on. */
+  countedAttempts: (() => Promise<{ ids: string[]; windows: unknown[] }>) | undefined;
 }
 
 /** 20,000 fragments with their memories. */
@@ -124,9 +124,7 @@ function spanRoutes({ results: { queries }, countedAttempts }: ResultRoutesParts
       },
     );
     if (countedAttempts) {
-      app.get('/counted-attempts', { config: { role: 'viewer' }, schema: { hide: true } }, async () => ({
-        ids: await countedAttempts(),
-      }));
+      app.get('/counted-attempts', { config: { role: 'viewer' }, schema: { hide: true } }, () => countedAttempts());
     }
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { FleetStatus } from '../../common/protocol/status.ts';
 import type { Api } from '../machine/api.ts';
 import { compare, inFarmWords, readFarmLog } from './witness.ts';
+import type { HolderWindow } from './witness.ts';
 
 /** The object that other programs read; see README, "What scripts may rely on". */
 export interface Summary {
@@ -52,10 +53,10 @@ export async function summarize(api: Api, status: FleetStatus, parts: SummaryPar
 
 async function askWitness(api: Api, farm: string, stoppedAt: number): Promise<{ lost: string[]; doubled: string[] }> {
   const evidence = await readFarmLog(join(farm, 'requests.jsonl'), stoppedAt);
-  const { ids } = await api.get<{ ids: string[] }>('/counted-attempts');
+  const { ids, windows } = await api.get<{ ids: string[]; windows: HolderWindow[] }>('/counted-attempts');
   const { cameras } = await api.get<{ cameras: { id: number; sourceCameraId: string }[] }>('/cameras?limit=1000');
   const farmIdOf = new Map(cameras.map(({ id, sourceCameraId }) => [id, sourceCameraId]));
-  return compare(evidence, inFarmWords(ids, evidence, farmIdOf));
+  return compare(evidence, inFarmWords(ids, evidence, farmIdOf), windows);
 }
 
 async function modelInForce(api: Api, { model }: FleetStatus): Promise<Summary['model']> {
