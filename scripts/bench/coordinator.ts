@@ -47,6 +47,8 @@ interface Level {
 
 async function measure(cameras: number, seconds: number): Promise<Level> {
   const shutdown = new ShutdownStack();
+  const interrupted = (): void => void shutdown.stop().then(() => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
   try {
     const host = await startHost('0', shutdown);
     const fleet = new Pinned(new URL('./coordinator/fleet-process.ts', import.meta.url), '1');
@@ -72,6 +74,7 @@ async function measure(cameras: number, seconds: number): Promise<Level> {
     };
   } finally {
     await shutdown.stop();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, interrupted);
   }
 }
 
@@ -86,9 +89,10 @@ async function settle(host: Host, fleet: Pinned, cameras: number): Promise<numbe
     await fleet.ask('connect', { url: host.api.url, invitation, count: uses });
   }
   say(`  ${count} agents are connected`);
+  const began = performance.now();
   await host.api.upload('/cameras/import?format=csv', Buffer.from(registryOf(cameras)));
   await host.rememberPictures();
-  const began = performance.now();
+  say(`  imported after ${((performance.now() - began) / 1_000).toFixed(1)} s`);
   for (let held = 0; held < cameras;) {
     if (performance.now() - began > HELD_WITHIN_MS)
       throw new AppError(

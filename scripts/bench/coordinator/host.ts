@@ -83,7 +83,6 @@ async function rememberPictures(pid: number): Promise<void> {
       `insert into camera_keeps (camera_id, verdicts, labels, daily_at) select id, '{good}', $1, clock_timestamp() from cameras`,
       [[...LABELS]],
     );
-    await database.query('analyze');
   } finally {
     await database.close();
   }
