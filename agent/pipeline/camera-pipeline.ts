@@ -55,6 +55,7 @@ export class CameraPipeline {
   #gate: GateMemory | undefined;
   #lastAttemptAt: number | undefined;
   #sequence: number;
+  #underWay: number | undefined;
   /** Of the last picture seen, for a repetition of it that is classified because the decision is too old. */
   #thumbnail: Uint8Array | undefined;
 
@@ -80,11 +81,14 @@ export class CameraPipeline {
   async attempt(fetch: (request: FetchRequest) => Promise<EncodedFrame>): Promise<void> {
     const sequence = this.#sequence++;
     const began = this.#stages.clock.monotonic();
+    this.#underWay = sequence;
     try {
       const received = this.#stamp(sequence, await fetch(this.#request(sequence)), began);
       await this.#process(received);
     } catch (error) {
       this.#fail(sequence, began, error);
+    } finally {
+      this.#underWay = undefined;
     }
   }
 
@@ -105,7 +109,7 @@ export class CameraPipeline {
 
   /** For requests that a stream opens: the number of the attempt that its next picture will be. */
   get nextAttemptId(): string {
-    return this.#attemptId(this.#sequence);
+    return this.#attemptId(this.#underWay ?? this.#sequence);
   }
 
   async #process(received: Received): Promise<void> {
