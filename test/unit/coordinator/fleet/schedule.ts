@@ -1,6 +1,6 @@
 import { ModelCoordinator } from './model.ts';
 import { SimulatedAgent } from './simulated-agent.ts';
-import type { Surroundings } from './simulated-agent.ts';
+import type { Attempt, Figures, Surroundings } from './simulated-agent.ts';
 import { randomFrom, Timeline } from './timeline.ts';
 
 const RENEW_MS = 5_000;
@@ -9,25 +9,6 @@ const TROUBLE_MS = 120_000;
 const QUIET_MS = 60_000;
 const ACK_TIMEOUT_MS = 5_000;
 const CAPTURE_MS = 2_500;
-
-export interface Attempt {
-  agent: string;
-  session: string;
-  token: number;
-  camera: number;
-  at: number;
-}
-
-export interface Figures {
-  grants: number;
-  takeovers: number;
-  handovers: number;
-  kills: number;
-  outages: number;
-  counted: number;
-  refused: number;
-  moves: number;
-}
 
 /** One run: a coordinator, some agents, a bad network, and somebody who kills. */
 class World implements Surroundings {

@@ -1,6 +1,24 @@
 import type { ModelCoordinator, ModelGrant } from './model.ts';
-import type { Attempt, Figures } from './schedule.ts';
 import type { Timeline } from './timeline.ts';
+
+export interface Attempt {
+  agent: string;
+  session: string;
+  token: number;
+  camera: number;
+  at: number;
+}
+
+export interface Figures {
+  grants: number;
+  takeovers: number;
+  handovers: number;
+  kills: number;
+  outages: number;
+  counted: number;
+  refused: number;
+  moves: number;
+}
 
 const AUTONOMY_MS = 600_000;
 
