@@ -22,11 +22,11 @@ export interface Holding {
   until: number | null;
 }
 
-/** What the tests did to a session. Only what was in flight then may be missing. */
+/** What the tests did to a session. An orderly end is none: it ends grants, and what was in flight then is excused anyway. */
 export interface Stop {
   session: string;
-  /** `killed`: also what was captured after its last batch is lost. `ended`: it was told to stop, and handed in the rest. `frozen`: it slept until `until`. */
-  kind: 'killed' | 'ended' | 'frozen';
+  /** `killed`: what it captured after its last batch is lost. `frozen`: it slept until `until`. */
+  kind: 'killed' | 'frozen';
   at: number;
   until?: number;
 }
@@ -185,10 +185,9 @@ function excuseOf(
     ) {
       return 'afterLastBatch';
     }
-    if (kind === 'ended' && isLastBefore(at + IN_FLIGHT_MS)) return 'inFlightAtStop';
-    // What the cameras answered to a sleeper is read when it wakes, perhaps after the shard was taken.
-    if (kind === 'frozen' && handed.at <= (until ?? Infinity) && isLastBefore(at + IN_FLIGHT_MS))
-      return 'inFlightAtFreeze';
+    // What a camera sends to a sleeper waits in the socket until it wakes, perhaps after the shard was taken.
+    const isAsleep = handed.at >= at && handed.at <= (until ?? Infinity);
+    if (kind === 'frozen' && (isAsleep || isLastBefore(at))) return 'inFlightAtFreeze';
   }
   if (holding.until !== null && isLastBefore(holding.until)) return 'inFlightAtLoss';
   return undefined;

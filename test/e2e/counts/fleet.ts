@@ -146,6 +146,12 @@ export class TestFleet {
     await agent.process.kill();
   }
 
+  /** SIGTERM, until it has ended. */
+  async drainAgent(agent: TestAgent): Promise<void> {
+    agent.process.signal('SIGTERM');
+    await agent.process.exit(28_000);
+  }
+
   #launch({ name, folder, line }: Pick<TestAgent, 'name' | 'folder' | 'line'>, args: readonly string[]): TestProcess {
     return startProcess('dist/agent/main.js', {
       args: ['--data', folder, '--url', line.url, '--name', name, ...args],
@@ -165,6 +171,20 @@ export class TestFleet {
       return row?.id;
     };
     return eventually(find, { what: `a new session of ${name}` });
+  }
+
+  /** The open grants: they stay the same as long as no lease ends. */
+  async tokens(): Promise<number[]> {
+    const rows = await this.database.many<{ token: number }>(
+      'select token from grants where until_at is null order by 1',
+    );
+    return rows.map(({ token }) => token);
+  }
+
+  /** Counted attempts of a session, or of all. */
+  async countedOf(session: string | null = null): Promise<number> {
+    const sql = 'select count(*)::int as total from counted_attempts where $1::uuid is null or session_id = $1';
+    return (await this.database.one<{ total: number }>(sql, [session])).total;
   }
 
   /** How many cameras each session holds now. */
