@@ -109,6 +109,11 @@ test.each<[string, Case]>([
   expect(compare(saved)).toMatchObject({ problems: [], excused: { [excuse]: 1 } });
 });
 
+test('a killed agent does not excuse a gap before what it reported', () => {
+  const gap = { answers, attempts: [attempt(0), attempt(2)], stops: [stop('killed', 3_100)], lastAt: 3_000 };
+  expect(compare(gap).problems).toHaveLength(1);
+});
+
 test('no stop excuses what was reported or captured well before it', () => {
   const early = answers.map((one) => ({ ...one, at: one.at - 1_000 }));
   for (const kind of ['killed', 'frozen'] as const) {

@@ -168,7 +168,7 @@ function excuseOf(
   handed: Handed,
   chain: readonly Handed[],
   holdings: readonly Holding[],
-  { stops, reported }: LossInput,
+  { seen, stops, reported }: LossInput,
 ): string | undefined {
   const isLastBefore = (moment: number): boolean =>
     handed.at < moment &&
@@ -178,8 +178,11 @@ function excuseOf(
   if (!holding) return 'notHolder';
   const own = stops.filter(({ session }) => session === handed.session);
   for (const { kind, at, until } of own) {
+    // A batch holds a camera's attempts in order: what came before a counted one was in it.
+    const isBeforeCounted = chain.some(({ id, rank }) => rank > handed.rank && seen.has(id));
     if (
       kind === 'killed' &&
+      !isBeforeCounted &&
       handed.at > (reported.get(handed.session)?.lastAt ?? 0) - IN_FLIGHT_MS &&
       handed.at <= at + IN_FLIGHT_MS
     ) {
