@@ -184,9 +184,13 @@ export async function bumpShards(
   await tx.query('update shards set revision = revision + 1 where id = any($1)', [shardIds]);
   await tx.query(
     `insert into shard_changes (shard_id, camera_id, revision)
-     select s.id, c.id, s.revision from shards s cross join unnest($2::int[]) as c (id)
-     where s.id = any($1) and (exists (select from memberships m where m.camera_id = c.id and m.shard_id = s.id)
-       or exists (select from moves v where v.camera_id = c.id and v.to_shard = s.id))
+     select s.id, theirs.camera_id, s.revision
+     from (
+       select m.shard_id, m.camera_id from unnest($2::int[]) as c (id) join memberships m on m.camera_id = c.id
+       union
+       select v.to_shard, v.camera_id from unnest($2::int[]) as c (id) join moves v on v.camera_id = c.id
+     ) as theirs
+     join unnest($1::int[]) as bumped (id) on bumped.id = theirs.shard_id join shards s on s.id = bumped.id
      on conflict (shard_id, camera_id) do update set revision = excluded.revision`,
     [shardIds, cameraIds],
   );
