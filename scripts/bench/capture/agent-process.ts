@@ -48,6 +48,7 @@ const pool = new CapturePool({
 });
 
 const counted = { frames: 0, unchanged: 0, failed: 0, bytes: 0 };
+let lastFailure = '';
 let outbox: Outbox;
 let reporter: Reporter;
 let began: { usage: Usage; counted: typeof counted };
@@ -101,10 +102,13 @@ function grantOf({ cameras }: FarmPlace, { intervalMs }: Scenario): Grant {
 }
 
 function count(fragments: UndatedFragment[]): UndatedFragment[] {
-  for (const { outcomes, bytes } of fragments) {
+  for (const { outcomes, bytes, verdict, evidence } of fragments) {
     for (const outcome of outcomes) {
       if (outcome & OUTCOME.frame) counted.frames++;
-      else counted.failed++;
+      else {
+        counted.failed++;
+        lastFailure = `${verdict} ${JSON.stringify(evidence)}`;
+      }
       if (outcome & OUTCOME.unchanged) counted.unchanged++;
     }
     counted.bytes += bytes;
@@ -130,6 +134,7 @@ async function end(): Promise<Turn> {
   const since = (name: keyof typeof counted): number => counted[name] - began.counted[name];
   return {
     ...{ frames: since('frames'), unchanged: since('unchanged'), failed: since('failed'), bytes: since('bytes') },
+    lastFailure,
     cpuMs: ended.cpuMs - began.usage.cpuMs,
     wallMs: ended.at - began.usage.at,
   };

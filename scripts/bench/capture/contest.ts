@@ -91,13 +91,13 @@ const rated = ({ frames, cpuMs, wallMs }: Turn, farmBusy: number) => ({
 
 /** A benchmark of frames that are not what it says would measure nothing. */
 function checked(turn: Turn, { name, mode }: Scenario): Turn {
-  const { frames, unchanged, failed } = turn;
+  const { frames, unchanged, failed, lastFailure } = turn;
   const share = unchanged / Math.max(1, frames);
   const fits = mode === 'changed' ? share < 0.05 : share > 0.95;
   if (frames > 0 && fits && failed <= frames * MOST_FAILED) return turn;
   throw new AppError(
     'BENCH_FRAMES',
-    `${name}: of ${frames + failed} attempts ${failed} failed, and ${unchanged} of ${frames} frames were unchanged. ` +
+    `${name}: of ${frames + failed} attempts ${failed} failed (the last: ${lastFailure}), and ${unchanged} of ${frames} frames were unchanged. ` +
       'The farm did not serve what this part measures; is the machine out of memory or sockets?',
   );
 }

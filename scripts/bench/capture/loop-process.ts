@@ -20,7 +20,7 @@ async function fetchOne(url: string): Promise<number> {
 
 async function run(ms: number): Promise<Turn> {
   const began = usage();
-  const turn = { frames: 0, unchanged: 0, failed: 0, bytes: 0 };
+  const turn = { frames: 0, unchanged: 0, failed: 0, lastFailure: '', bytes: 0 };
   const worker = async (): Promise<void> => {
     while (performance.now() - began.at < ms) {
       const { url } = cameras[next++ % cameras.length] as FarmPlace['cameras'][0];

@@ -24,6 +24,8 @@ export interface Turn {
   unchanged: number;
   /** Attempts that brought no frame. */
   failed: number;
+  /** Verdict and evidence of the last one of them; '' where none ever failed. */
+  lastFailure: string;
   bytes: number;
   cpuMs: number;
   wallMs: number;
