@@ -11,8 +11,12 @@ import type {
 import type { Clock } from '../../common/runtime/clock.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
+import type { Result } from '../../common/runtime/result.ts';
 import { CoalescedTask } from './coalesced-task.ts';
 import type { CoordinatorTime, Instant } from './time.ts';
+
+/** Each waits some seconds for its answer; an offer whose answer was lost so often is left to the next request. */
+const ACCEPT_ATTEMPTS = 3;
 
 type Calls = AgentToCoordinator;
 export interface KeeperLink {
@@ -214,11 +218,19 @@ export class LeaseKeeper {
       if (!answer.ok) return;
       for (const { offerId, shardId } of answer.value.offers) {
         if (this.#draining || this.#paused || this.#stopped.signal.aborted) return;
-        const grant = await link.call('work:accept', { offerId, shardId });
+        const grant = await this.#accept({ offerId, shardId });
         if (!grant.ok) continue;
         this.#begin(grant.value);
         more = true;
       }
+    }
+  }
+
+  /** A grant may have begun although its answer was lost: the same offer again gives the same grant. */
+  async #accept(offer: { offerId: string; shardId: number }): Promise<Result<Grant>> {
+    for (let attempt = 1; ; attempt++) {
+      const grant = await this.#options.link.call('work:accept', offer);
+      if (grant.ok || grant.error.code !== 'NO_ANSWER' || attempt >= ACCEPT_ATTEMPTS) return grant;
     }
   }
 

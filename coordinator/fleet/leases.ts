@@ -10,11 +10,18 @@ import { endGrants, lockOpenGrants, lockShards } from './grants.ts';
 import type { EndedGrant } from './grants.ts';
 import { lockForMoves, moveCameras } from './membership.ts';
 import { requestPlan } from './renewals.ts';
+import { Turnstile } from './turnstile.ts';
 import { readFacts, readInstant } from './types.ts';
 import type { AgentSession, FleetDeps } from './types.ts';
 
 /** An agent accepts one after the other; more would lapse before their turn. */
 const MOST_OFFERS = 50;
+/**
+ * Acceptances that run at once, and that may wait. A fleet that starts has thousands; one that waits longer than its agent
+ * does would begin a grant that nobody knows of. Whoever finds the queue full is told at its next renewal.
+ */
+const ACCEPT_AT_ONCE = 6;
+const ACCEPT_WAITING = 24;
 /** How long an agent that handed shards back is offered none: what made it do so rarely passes sooner. */
 const REFUSES_MS = 30_000;
 
@@ -30,6 +37,7 @@ interface WaitingShard extends Record<string, unknown> {
 /** How shards change hands: request, accept, release, drain. */
 export class Leases {
   readonly #deps: FleetDeps;
+  readonly #accepting = new Turnstile(ACCEPT_AT_ONCE);
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
@@ -38,6 +46,7 @@ export class Leases {
   /** Offers what the planner meant for this agent and may be had now. */
   async request({ agentId, sessionId }: AgentSession): Promise<Result<{ offers: Offer[] }>> {
     const { database, settings } = this.#deps;
+    if (this.#accepting.waiting >= ACCEPT_WAITING) return ok({ offers: [] });
     const offers = await database.transaction(async (tx) => {
       if (!(await isCurrent(tx, sessionId))) return undefined;
       const waiting = await tx.many<WaitingShard>(WAITING, [agentId, sessionId, MOST_OFFERS]);
@@ -52,7 +61,11 @@ export class Leases {
   }
 
   /** The grant begins, and its predecessor ends, when this commits. Asking again with the same offer gives the same grant. */
-  async accept(session: AgentSession, request: { offerId: string; shardId: number }): Promise<Result<Grant>> {
+  accept(session: AgentSession, request: { offerId: string; shardId: number }): Promise<Result<Grant>> {
+    return this.#accepting.pass(() => this.#accept(session, request));
+  }
+
+  async #accept(session: AgentSession, request: { offerId: string; shardId: number }): Promise<Result<Grant>> {
     const begun = await this.#deps.database.transaction((tx) => this.#begin(tx, session, request));
     if (!begun.ok) return begun;
     const { ended, changed, ...grant } = begun.value;

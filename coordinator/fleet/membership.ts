@@ -154,11 +154,12 @@ export async function moveCameras(
   { shardId, locked, upTo }: { shardId: number; locked: readonly number[]; upTo?: number },
 ): Promise<ShardRevision[]> {
   const moving = await tx.many<{ id: number; host: string; old: number | null }>(
-    `delete from moves v using (
-       select v.camera_id, m.shard_id from moves v
-       left join memberships m on m.camera_id = v.camera_id and m.until_at is null
-       where v.to_shard = $1 and ($2::bigint is null or v.revision <= $2) and (m.shard_id is null or m.shard_id = any($3))
-     ) as due where v.camera_id = due.camera_id returning v.camera_id as id, v.host, due.shard_id as old`,
+    // Subqueries by camera, not a join: right after a large plan the statistics of `moves` are of an empty table, and a join
+    // would read all of it.
+    `delete from moves v where v.to_shard = $1 and ($2::bigint is null or v.revision <= $2) and not exists (
+       select from memberships m where m.camera_id = v.camera_id and m.until_at is null and m.shard_id <> all($3))
+     returning v.camera_id as id, v.host,
+       (select m.shard_id from memberships m where m.camera_id = v.camera_id and m.until_at is null) as old`,
     [shardId, upTo ?? null, locked],
   );
   if (moving.length === 0) return [];
