@@ -30,8 +30,9 @@ export async function readHostBudgets({ database, settings }: FleetDeps, shardId
        select host from memberships where shard_id = $1 and until_at is null
        union select host from moves where to_shard = $1
      )
-     select mine.host, greatest(1, count(distinct m.shard_id))::int as parts
-     from mine left join memberships m on m.host = mine.host and m.until_at is null group by mine.host`,
+     select mine.host, greatest(1, (
+       select count(distinct m.shard_id) from memberships m where m.host = mine.host and m.until_at is null))::int as parts
+     from mine`,
     [shardId],
   );
   return hosts.map(({ host, parts }) => hostBudget(host, parts, settings.hosts));

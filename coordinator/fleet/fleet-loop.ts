@@ -16,6 +16,7 @@ const RESTING_INTERVALS = 6;
 /** A plan of a large fleet keeps this process busy; renewals must come in between. */
 const REST_PER_PLAN = 4;
 const MOST_REST_MS = 2_000;
+const REST_WITHOUT_NEWS = 10;
 /** How often what has served is deleted. */
 const PRUNE_MS = 60_000;
 
@@ -99,8 +100,12 @@ export class FleetLoop implements Service {
     }
   }
 
+  /** Without news a plan only finds agents that accept nothing; one of a large fleet must not take their time for that. */
   async #isDue(idleMs: number): Promise<boolean> {
-    const intervalMs = this.#deps.settings.planner.intervalSeconds * 1_000;
+    const intervalMs = Math.max(
+      this.#deps.settings.planner.intervalSeconds * 1_000,
+      this.#seen.tookMs * REST_WITHOUT_NEWS,
+    );
     if (idleMs <= intervalMs) return false;
     if (idleMs > intervalMs * RESTING_INTERVALS) return true;
     return (await this.#deps.database.one<{ unrest: boolean }>(UNREST)).unrest;

@@ -46,7 +46,11 @@ export class Leases {
   /** Offers what the planner meant for this agent and may be had now. */
   async request({ agentId, sessionId }: AgentSession): Promise<Result<{ offers: Offer[] }>> {
     const { database, settings } = this.#deps;
-    if (this.#accepting.waiting >= ACCEPT_WAITING) return ok({ offers: [] });
+    if (this.#accepting.waiting >= ACCEPT_WAITING) {
+      // Else the planner would take it for one that does not answer, and give its shards to others that wait as well.
+      await database.query('update agent_sessions set turned_away_at = clock_timestamp() where id = $1', [sessionId]);
+      return ok({ offers: [] });
+    }
     const offers = await database.transaction(async (tx) => {
       if (!(await isCurrent(tx, sessionId))) return undefined;
       const waiting = await tx.many<WaitingShard>(WAITING, [agentId, sessionId, MOST_OFFERS]);

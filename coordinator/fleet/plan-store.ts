@@ -231,7 +231,7 @@ const SHARDS = `
   select s.id, s.target_agent as "targetAgent", s.takeover, s.cameras, s.load, g.agent_id as holder,
     coalesce(a.draining or h.draining, false) as "drainingHolder",
     case when s.target_agent is distinct from g.agent_id and s.target_agent is not null
-      then extract(epoch from clock_timestamp() - greatest(s.targeted_at, t.started_at, f.renewals_work_since)) * 1000
+      then extract(epoch from clock_timestamp() - greatest(s.targeted_at, t.started_at, t.turned_away_at, f.renewals_work_since)) * 1000
       else 0 end as "waitingMs"
   from shards s cross join fleet_settings f
   left join agent_sessions t on t.agent_id = s.target_agent and t.superseded_at is null

@@ -59,6 +59,8 @@ create table agent_sessions (
   draining boolean not null default false,
   -- An agent that hands shards back is offered none before this moment.
   refuses_until timestamptz,
+  -- When it last asked for work and was told to wait because too many others were accepting theirs.
+  turned_away_at timestamptz,
   rate float8 not null default 0,
   late integer not null default 0,
   outbox_batches integer not null default 0,
