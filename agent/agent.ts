@@ -206,7 +206,6 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
 
   #renewed(answer: RenewAnswer): void {
     this.#syncClocks();
-    this.#reporter.setPeriod(answer.reportMs);
     this.#highestToken.saw(this.#keeper.highestToken);
     void this.#switchModel(answer.modelVersion);
   }

@@ -86,7 +86,6 @@ export interface RenewAnswer {
   grants: GrantState[];
   /** One factor for all intervals of cameras with a priority below `belowPriority`; 1 where capacity is enough. */
   stretch: Stretch;
-  reportMs: number;
   modelVersion: string | null;
   /** Shards wait for this agent: ask for work. */
   workAvailable: boolean;

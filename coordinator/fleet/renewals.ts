@@ -67,7 +67,6 @@ export async function renew(
     now: renewed.now,
     grants: renewal.grants.map((grant) => renewedState(session.sessionId, grant, found.get(grant.token))),
     stretch: { factor: fleet.factor, belowPriority: fleet.belowPriority },
-    reportMs: settings.reportMs,
     modelVersion: deps.modelVersion(),
     workAvailable: fleet.work && !renewal.draining,
   });
@@ -99,7 +98,6 @@ async function answerOfEnded(deps: FleetDeps, session: AgentSession, renewal: Re
     now: ended.now,
     grants: renewal.grants.map(({ shardId, token }) => ({ shardId, token, state: ended.state })),
     stretch: { factor: 1, belowPriority: 0 },
-    reportMs: deps.settings.reportMs,
     modelVersion: null,
     workAvailable: false,
   });

@@ -75,7 +75,6 @@ export class SimulatedAgent implements ShardHolder {
         modelVersion: MODEL_VERSION,
         outboxBatches: 0,
       }),
-      onRenewed: ({ reportMs }) => (this.#reportMs = reportMs),
     });
   }
 

@@ -7,6 +7,7 @@ import { readMemories, readStates } from '../../../coordinator/results/state-rep
 import { Traffic } from '../../../coordinator/results/traffic.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
 import { addMembership, bytesOf, createHolder, fragmentOf, send, fleetWindow, totalsOf } from './harness.ts';
 
 let testDatabase: TestDatabase;
@@ -241,4 +242,25 @@ describe('spans', () => {
       await database.one('select frames, unchanged, classified, gated from open_spans where camera_id = $1', [camera]),
     ).toEqual({ frames: 2, unchanged: 1, classified: 1, gated: 1 });
   });
+});
+
+test('a large fleet is asked for larger batches instead of more of them', async () => {
+  const own = new Intake({
+    ...{ database, window: fleetWindow, traffic: new Traffic(), reportMs: 50, witness: false },
+    keepsFrames: () => true,
+  });
+  const agentId = randomUUID();
+  const report = async () => {
+    const session = randomUUID();
+    const bytes = Buffer.from(JSON.stringify({ session, seq: 1, clockErrorMs: 1, fragments: [] }));
+    return (await own.accept({ agentId, sessionId: session }, bytes, sha256(bytes))).reportMs;
+  };
+  expect(await report()).toBe(50);
+  // Twelve sessions in 50 ms would be 240 batches a second: six times what is wanted.
+  for (let session = 0; session < 12; session++) await report();
+  const stretched = await eventually(async () => ((await report()) > 250 ? 'stretched' : undefined), {
+    withinMs: 5_000,
+  });
+  expect(stretched).toBe('stretched');
+  expect(await report()).toBeLessThanOrEqual(300);
 });

@@ -91,7 +91,6 @@ class ScriptedCoordinator {
         now: now(),
         grants: grants.map((grant) => ({ ...grant, state: 'held' })),
         stretch: { factor: 1, belowPriority: 0 },
-        reportMs: 60_000,
         modelVersion: null,
         workAvailable: false,
       }),

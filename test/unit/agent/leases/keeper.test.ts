@@ -56,7 +56,6 @@ class ScriptedLink implements KeeperLink {
             revision: this.revisions.get(shardId) ?? 1,
           })),
           stretch: { factor: 1, belowPriority: 0 },
-          reportMs: 5_000,
           modelVersion: null,
           workAvailable: this.workAvailable,
         });
