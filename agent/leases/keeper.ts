@@ -187,7 +187,8 @@ export class LeaseKeeper {
     if (!answer.ok || this.#stopped.signal.aborted) return;
     const received = this.#instant();
     this.#lastContact = received.monotonic;
-    time.addAnchor(sent, received, answer.value.now);
+    // The clock was read after the renewal had waited for others.
+    time.addAnchor({ ...sent, monotonic: sent.monotonic + answer.value.waitedMs }, received, answer.value.now);
     for (const state of answer.value.grants) this.#follow(state);
     holder.stretch(answer.value.stretch);
     onRenewed?.(answer.value);

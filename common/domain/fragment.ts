@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cameraIdSchema } from './camera.ts';
-import { cleanMemorySchema } from './frame.ts';
+import { MAX_SCENE_LABEL, cleanMemorySchema } from './frame.ts';
 import { verdictOrder } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -79,6 +79,8 @@ export const fragmentSchema = z
     evidence: z.record(z.string(), z.union([z.number(), z.string().max(500), z.boolean()])),
     /** SHA-256 of the newest picture of the fragment, where there is one. */
     frameDigest: z.string().length(64).nullable(),
+    /** What the camera claims that this picture shows; worth something only where the coordinator trusts the camera. */
+    sceneLabel: z.string().min(1).max(MAX_SCENE_LABEL).optional(),
     width: z.number().int().positive().optional(),
     height: z.number().int().positive().optional(),
     scores: scoresSchema.nullable(),
@@ -90,5 +92,5 @@ export const fragmentSchema = z
 export type Fragment = z.infer<typeof fragmentSchema>;
 
 /** Why a frame is offered for keeping. */
-export const keepReasons = ['verdict', 'label', 'doubtful', 'audit', 'daily'] as const;
+export const keepReasons = ['verdict', 'label', 'doubtful', 'audit', 'daily', 'sample', 'asked'] as const;
 export type KeepReason = (typeof keepReasons)[number];

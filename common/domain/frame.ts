@@ -24,7 +24,12 @@ export interface EncodedFrame {
   transferBytes: number;
   /** The number that an MJPEG server gave this part (`X-Part-Serial`). */
   serial?: number;
+  /** What the camera says that its scene shows (`X-Scene-Label`): a claim of a stranger, except for simulated cameras. */
+  sceneLabel?: string;
 }
+
+/** Of the claim that travels beside a frame. */
+export const MAX_SCENE_LABEL = 100;
 
 /**
  * What cleaning remembers of a camera between two frames. It travels with the camera from agent to agent inside a grant, so it

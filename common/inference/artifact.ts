@@ -33,14 +33,22 @@ export function openManifest(bytes: Buffer, signature: string, publicKey: string
   if (!verifyBytes(publicKey, bytes, signature)) {
     throw new AppError(
       'MODEL_UNSIGNED',
-      'The signature of this model is missing or was not made with the key of this fleet; import the model anew.',
+      'The signature of this model is missing or was not made with the key that was expected; import or publish the model anew.',
     );
   }
-  const parsed = modelManifestSchema.safeParse(JSON.parse(bytes.toString('utf8')));
+  const parsed = modelManifestSchema.safeParse(parseJson(bytes));
   if (!parsed.success) {
     throw new AppError('MODEL_INVALID', `The model's manifest does not fit its schema: ${parsed.error.message}`);
   }
   return { version: sha256(bytes), bytes, signature, manifest: parsed.data };
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Files that a manifest names, with their digests. */

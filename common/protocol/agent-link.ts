@@ -83,6 +83,8 @@ export type GrantState =
 
 export interface RenewAnswer {
   now: number;
+  /** How long the renewal waited for others before the clock was read, ms: that much of the round trip dates nothing. */
+  waitedMs: number;
   grants: GrantState[];
   /** One factor for all intervals of cameras with a priority below `belowPriority`; 1 where capacity is enough. */
   stretch: Stretch;
@@ -183,4 +185,6 @@ export interface CoordinatorToAgent {
   'model:available': (hint: { version: string | null }) => void;
   /** Somebody looks at these cameras: send their newest pictures as they come, for so many seconds. */
   'camera:watch': (hint: { cameraIds: number[]; seconds: number }) => void;
+  /** Somebody wants a fresh picture of these cameras: give them their turn now, as politeness allows. */
+  'camera:capture': (hint: { cameraIds: number[] }) => void;
 }

@@ -2,7 +2,7 @@ import type { AgentToCoordinator } from '../../common/protocol/agent-link.ts';
 import { ok } from '../../common/runtime/result.ts';
 import type { Leases } from './leases.ts';
 import type { Memberships } from './membership.ts';
-import { renew, requestPlan } from './renewals.ts';
+import { Renewals, requestPlan } from './renewals.ts';
 import type { Sessions } from './sessions.ts';
 import type { AgentSession, FleetDeps } from './types.ts';
 
@@ -19,6 +19,7 @@ export function linkHandlers(
   deps: FleetDeps,
   { sessions, leases, memberships }: { sessions: Sessions; leases: Leases; memberships: Memberships },
 ): LinkHandlers {
+  const renewals = new Renewals(deps, (...version) => memberships.acknowledge(...version));
   return {
     'agent:hello': async (session, hello) => {
       const welcome = await sessions.hello(session, hello);
@@ -26,8 +27,7 @@ export function linkHandlers(
       return welcome;
     },
     'agent:drain': (session) => leases.drain(session),
-    'lease:renew': (session, renewal) =>
-      renew(deps, session, renewal, (...version) => memberships.acknowledge(...version)),
+    'lease:renew': (session, renewal) => renewals.renew(session, renewal),
     'work:request': (session) => leases.request(session),
     'work:accept': (session, accept) => leases.accept(session, accept),
     'work:release': (session, release) => leases.release(session, release),

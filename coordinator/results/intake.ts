@@ -28,6 +28,8 @@ export interface Sender {
 
 /** While one transaction waits for the disk the other one computes. */
 const LANES = 2;
+/** Groups begin no closer together, so that the batches of a large fleet share transactions; a small fleet's need not wait. */
+const GROUP_GAP = { mostMs: 200, msAnAgent: 4 };
 /** A group's size bounds how long its first batch waits for the last, and how much one bad batch makes do over. */
 const MOST_BATCHES = 32;
 const MOST_FRAGMENTS = 1_000;
@@ -53,6 +55,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   #waiting: Waiting[] = [];
   #lanes = 0;
+  #begunAt = -Infinity;
+  #opensLater = false;
   /** Session → when it last reported, monotonic ms: those of the last stretched periods are the fleet. */
   readonly #reporting = new Map<string, number>();
   #countedAt = 0;
@@ -82,12 +86,25 @@ export class Intake {
 
   #open(): void {
     while (this.#lanes < LANES && this.#waiting.length > 0) {
+      const gapMs = Math.min(GROUP_GAP.mostMs, this.#reporting.size * GROUP_GAP.msAnAgent);
+      const early = this.#begunAt + gapMs - performance.now();
+      if (early > 0) return this.#openIn(early);
+      this.#begunAt = performance.now();
       this.#lanes++;
       void this.#apply(this.#nextGroup()).finally(() => {
         this.#lanes--;
         this.#open();
       });
     }
+  }
+
+  #openIn(ms: number): void {
+    if (this.#opensLater) return;
+    this.#opensLater = true;
+    setTimeout(() => {
+      this.#opensLater = false;
+      this.#open();
+    }, ms);
   }
 
   /** In order of arrival; of one session only one batch. */
