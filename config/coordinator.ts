@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { folder, integer, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
+import { promoteRules } from '../common/protocol/training.ts';
+import { decimal, folder, integer, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
 import { invalid, loadConfig, setting } from './settings.ts';
 import type { ConfigOf, LoadedConfig, Sources } from './settings.ts';
 
@@ -60,6 +61,34 @@ export const coordinatorSchema = {
   },
   observations: {
     retentionDays: setting(integer(1, 36_500), 90, 'Days that observations are kept.'),
+  },
+  training: {
+    everySeconds: setting(
+      integer(0, 31_536_000),
+      0,
+      'How often to look whether enough new labels came in to train anew; 0: only when asked.',
+    ),
+    minimumNew: setting(integer(1, 100_000_000), 200, 'Labels since the last run before the schedule trains again.'),
+    minimumPerClass: setting(
+      integer(1, 1_000_000),
+      5,
+      'Labelled frames that a class needs to count; the schedule waits until two classes have them.',
+    ),
+    budgetSeconds: setting(
+      optional(integer(1, 604_800)),
+      null,
+      'Seconds that training both models may take; nothing leaves it to the trainer.',
+    ),
+    promote: setting(
+      oneOf(...promoteRules),
+      'better',
+      'When a trained model goes into force: better means not worse than the one in force on the same test images, and never in the place of an imported one.',
+    ),
+    margin: setting(
+      decimal(0, 1),
+      0.01,
+      'By how much macro F1 of a better model may be lower: it has seen newer cameras, and small test parts are noisy.',
+    ),
   },
   planner: {
     intervalSeconds: setting(

@@ -1,3 +1,5 @@
+import type { PromoteRule } from '../common/protocol/training.ts';
+
 /** What the coordinator must be told; its main.ts takes it from the configuration. */
 export interface CoordinatorSettings {
   dataFolder: string;
@@ -8,6 +10,15 @@ export interface CoordinatorSettings {
   reports: { intervalSeconds: number };
   frames: { quotaBytes: number };
   observations: { retentionDays: number };
+  training: {
+    /** 0: only when asked. */
+    everySeconds: number;
+    minimumNew: number;
+    minimumPerClass: number;
+    budgetSeconds: number | null;
+    promote: PromoteRule;
+    margin: number;
+  };
   planner: { intervalSeconds: number };
   /** What may be asked of one host by the whole fleet. */
   politeness: { concurrencyPerHost: number; minDelayMs: number };

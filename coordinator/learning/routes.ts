@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { publishArtifactSchema } from '../../common/protocol/training.ts';
+import { AppError } from '../../common/runtime/errors.ts';
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Models } from './models/models.ts';
 
 export interface ModelRoutesParts {
-  models: Pick<Models, 'list' | 'show' | 'import' | 'promote' | 'manifest' | 'file'>;
+  models: Pick<Models, 'list' | 'show' | 'import' | 'publish' | 'promote' | 'manifest' | 'file'>;
   /** Where uploads lie. */
   store: Pick<ObjectStore, 'get' | 'delete'>;
 }
@@ -20,6 +22,8 @@ const importBody = z.object({
 });
 /** 100,000 labels of some 30 bytes. */
 const LABELS_LIMIT = 8 * 1_048_576;
+/** Sixteen golden frames of some 4 MB, as base64. */
+const MANIFEST_LIMIT = 96 * 1_048_576;
 export const SIGNATURE_HEADER = 'x-camfleet-signature';
 
 /** The model registry for people (/models) and for agents (/agent/models). */
@@ -44,24 +48,52 @@ export function modelRoutes({ models, store }: ModelRoutesParts): FastifyPluginA
       },
     );
     app.post(
+      '/models/artifacts',
+      {
+        config: { role: 'operator' },
+        bodyLimit: MANIFEST_LIMIT,
+        schema: { tags, body: publishArtifactSchema, summary: 'Publish a finished, signed artifact' },
+      },
+      async ({ body: { files, manifest, ...signed } }, reply) => {
+        const model = await models.publish({ ...signed, manifest: Buffer.from(manifest, 'base64') }, (name) => {
+          const key = files[name];
+          if (key !== undefined) return store.get(key);
+          throw new AppError('MODEL_INVALID', `The manifest names ${name}, but no upload was given for it.`);
+        });
+        for (const key of Object.values(files)) await store.delete(key);
+        return reply.status(201).send(model);
+      },
+    );
+    app.post(
       '/models/:version/promote',
       { config: { role: 'operator' }, schema: { tags, params: versionParams, summary: 'Put in force' } },
       ({ params }) => models.promote(params.version),
     );
-    const forAgents = { config: { role: 'agent' as const } };
-    const schema = { tags: ['agent'], params: versionParams };
-    app.get('/agent/models/:version/manifest', { ...forAgents, schema }, async ({ params }, reply) => {
+    readArtifacts(app, models);
+  };
+}
+
+/** Manifest, signature and files: for agents, and for researchers and trainers who compare models. */
+function readArtifacts(app: Parameters<FastifyPluginAsyncZod>[0], models: ModelRoutesParts['models']): void {
+  for (const [prefix, role] of [
+    ['/agent/models', 'agent'],
+    ['/models', 'researcher'],
+  ] as const) {
+    const config = { role };
+    const tags = [role === 'agent' ? 'agent' : 'models'];
+    const schema = { tags, params: versionParams };
+    app.get(`${prefix}/:version/manifest`, { config, schema }, async ({ params }, reply) => {
       const { bytes, signature } = await models.manifest(params.version);
       return reply.type('application/json').header(SIGNATURE_HEADER, signature).send(bytes);
     });
-    app.get('/agent/models/:version/signature', { ...forAgents, schema }, async ({ params }, reply) =>
+    app.get(`${prefix}/:version/signature`, { config, schema }, async ({ params }, reply) =>
       reply.type('text/plain').send((await models.manifest(params.version)).signature),
     );
     app.get(
-      '/agent/models/:version/files/:name',
-      { ...forAgents, schema: { tags: ['agent'], params: fileParams } },
+      `${prefix}/:version/files/:name`,
+      { config, schema: { tags, params: fileParams } },
       async ({ params }, reply) =>
         reply.type('application/octet-stream').send(await models.file(params.version, params.name)),
     );
-  };
+  }
 }

@@ -13,33 +13,63 @@ export interface NetworkToImport {
   preprocessing?: { scale: number; offset: number } | undefined;
 }
 
+/** What the child is asked: to make an artifact of a network, or to run an artifact on its golden frames. */
+export type ChildRequest =
+  | { kind: 'import'; network: Omit<NetworkToImport, 'onnx'> & { onnxPath: string } }
+  | { kind: 'prove'; manifest: ModelManifest };
+
+export type ChildAnswer = { manifest: ModelManifest } | { proved: true } | { error: { code: string; message: string } };
+
 const FROM_SOURCES = import.meta.url.endsWith('.ts');
 const CHILD = fileURLToPath(new URL(FROM_SOURCES ? './build-process.ts' : './build-process.js', import.meta.url));
 // A network of 200 MB takes some 10 s on one slow core.
 const TIMEOUT_MS = 120_000;
 
-type Answer = { manifest: ModelManifest } | { error: { code: string; message: string } };
-
 /** Manifest and files of an imported network, made in a child process. @throws AppError MODEL_INVALID, MODEL_LABELS_MISMATCH */
-export async function buildModel(
-  network: NetworkToImport,
-): Promise<{ manifest: ModelManifest; files: Map<string, Buffer> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'camfleet-model-'));
-  try {
+export function buildModel(network: NetworkToImport): Promise<{ manifest: ModelManifest; files: Map<string, Buffer> }> {
+  return inFolder(async (folder) => {
+    const { onnx, ...rest } = network;
     const onnxPath = join(folder, 'network');
-    await writeFile(onnxPath, network.onnx);
-    await writeFile(join(folder, 'request.json'), JSON.stringify({ ...network, onnx: undefined, onnxPath }));
-    const answer = await askChild(join(folder, 'request.json'), folder);
-    if ('error' in answer) throw new AppError(answer.error.code, answer.error.message);
+    await writeFile(onnxPath, onnx);
+    const answer = await askChild(folder, { kind: 'import', network: { ...rest, onnxPath } });
+    if (!('manifest' in answer)) throw unexpected();
     const files = new Map<string, Buffer>();
     for (const name of Object.keys(answer.manifest.files)) files.set(name, await readFile(join(folder, name)));
     return { manifest: answer.manifest, files };
+  });
+}
+
+/**
+ * Runs a finished artifact on its golden frames in a child process.
+ *
+ * @throws AppError MODEL_SELF_TEST_FAILED, MODEL_UNLOADABLE, MODEL_INVALID
+ */
+export function proveModel(manifest: ModelManifest, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  return inFolder(async (folder) => {
+    for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
+    await askChild(folder, { kind: 'prove', manifest });
+  });
+}
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'camfleet-model-'));
+  try {
+    return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function askChild(requestPath: string, folder: string): Promise<Answer> {
+async function askChild(folder: string, request: ChildRequest): Promise<Exclude<ChildAnswer, { error: unknown }>> {
+  const requestPath = join(folder, 'request.json');
+  await writeFile(requestPath, JSON.stringify(request));
+  const answer = await runChild(requestPath, folder);
+  if (!('error' in answer)) return answer;
+  // What the file is like is the sender's affair, not a failure of ours.
+  throw new AppError(answer.error.code, answer.error.message, { details: { status: 400 } });
+}
+
+function runChild(requestPath: string, folder: string): Promise<ChildAnswer> {
   return new Promise((resolve, reject) => {
     const child = fork(CHILD, [requestPath, folder], {
       execArgv: FROM_SOURCES ? ['--import', 'tsx'] : [],
@@ -47,8 +77,8 @@ function askChild(requestPath: string, folder: string): Promise<Answer> {
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
-    let answer: Answer | undefined;
-    child.on('message', (message: Answer) => (answer = message));
+    let answer: ChildAnswer | undefined;
+    child.on('message', (message: ChildAnswer) => (answer = message));
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       if (answer) resolve(answer);
@@ -62,3 +92,6 @@ function askChild(requestPath: string, folder: string): Promise<Answer> {
     });
   });
 }
+
+const unexpected = (): AppError =>
+  new AppError('MODEL_CHILD_ANSWER', 'The child gave another answer than was asked for; this is a bug.');

@@ -1,12 +1,14 @@
 import type { ModelManifest } from '../../../common/domain/model.ts';
-import { filesOf, signManifest } from '../../../common/inference/artifact.ts';
+import { checkFile, filesOf, openManifest, signManifest } from '../../../common/inference/artifact.ts';
 import type { ModelReport } from '../../../common/protocol/agent-link.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Logger } from '../../../common/runtime/logger.ts';
 import type { ObjectStore } from '../../../common/storage/object-store.ts';
+import { sha256 } from '../../../common/storage/digest.ts';
+import { signBytes } from '../../../common/storage/signature.ts';
 import type { KeyPair } from '../../../common/storage/signature.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { buildModel } from './build.ts';
+import { buildModel, proveModel } from './build.ts';
 import type { NetworkToImport } from './build.ts';
 
 export interface ModelSummary {
@@ -29,6 +31,15 @@ export interface ModelsOptions {
   logger: Logger;
   /** Called after the model in force changed. */
   onPromoted(version: string | null): void;
+}
+
+/** An artifact that a trainer made. */
+export interface PublishedArtifact {
+  manifest: Buffer;
+  /** The trainer's, over the manifest's bytes; base64. */
+  signature: string;
+  /** The trainer's; SPKI PEM. */
+  publicKey: string;
 }
 
 const CURRENT_FRESH_MS = 1_000;
@@ -67,27 +78,49 @@ export class Models {
   /** Makes a signed artifact of any ONNX classifier. The same file and labels again give a new version of the same files. */
   async import(network: NetworkToImport): Promise<ModelSummary> {
     const { manifest, files } = await buildModel(network);
-    return this.register(manifest, (name) => files.get(name) as Buffer);
+    return this.register(manifest, files);
   }
 
-  async register(manifest: ModelManifest, fileOf: (name: string) => Buffer): Promise<ModelSummary> {
-    const signed = signManifest(manifest, this.#key.privateKey);
-    for (const file of filesOf(manifest)) await this.#store.put(keyOf(file.digest), fileOf(file.name));
+  /**
+   * Takes a finished artifact as it is: the bytes of its manifest stay, and so does its version; the fleet's key signs them beside
+   * the trainer's. Nothing is kept before every digest is right and the golden frames are.
+   *
+   * @throws AppError MODEL_UNSIGNED, MODEL_INVALID, MODEL_TAMPERED, MODEL_SELF_TEST_FAILED, MODEL_UNLOADABLE
+   */
+  async publish(artifact: PublishedArtifact, fileOf: (name: string) => Promise<Buffer>): Promise<ModelSummary> {
+    const { manifest } = openManifest(artifact.manifest, artifact.signature, artifact.publicKey);
+    const files = new Map<string, Buffer>();
+    for (const file of filesOf(manifest)) {
+      const bytes = await fileOf(file.name);
+      checkFile(file.name, bytes, file);
+      files.set(file.name, bytes);
+    }
+    await proveModel(manifest, files);
+    return this.#register(artifact.manifest, manifest, files);
+  }
+
+  register(manifest: ModelManifest, files: ReadonlyMap<string, Buffer>): Promise<ModelSummary> {
+    return this.#register(signManifest(manifest, this.#key.privateKey).bytes, manifest, files);
+  }
+
+  async #register(bytes: Buffer, manifest: ModelManifest, files: ReadonlyMap<string, Buffer>): Promise<ModelSummary> {
+    const version = sha256(bytes);
+    for (const { name, digest } of filesOf(manifest)) await this.#store.put(keyOf(digest), files.get(name) as Buffer);
     await this.#database.query(
       `insert into models (version, name, manifest, signature, origin, labels, metrics)
        values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
       [
-        signed.version,
+        version,
         manifest.name,
-        signed.bytes,
-        signed.signature,
+        bytes,
+        signBytes(this.#key.privateKey, bytes),
         manifest.origin,
         manifest.labels.length,
         manifest.metrics ?? {},
       ],
     );
-    this.#logger.info({ version: signed.version, model: manifest.name }, 'model registered');
-    return this.show(signed.version);
+    this.#logger.info({ version, model: manifest.name }, 'model registered');
+    return this.show(version);
   }
 
   list(): Promise<ModelSummary[]> {

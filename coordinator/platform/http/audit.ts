@@ -5,6 +5,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     auditId: number | undefined;
   }
+  interface FastifyContextConfig {
+    /** Says only that somebody lives: comes every few seconds, and nobody decided it. */
+    isHeartbeat?: boolean;
+  }
 }
 
 const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -20,6 +24,7 @@ export function auditRequests(app: FastifyInstance, database: Queryable): void {
   app.decorateRequest('auditId', undefined);
   app.addHook('preHandler', async (request) => {
     if (!CHANGES.has(request.method) || request.principal.kind === 'agent' || request.is404) return;
+    if (request.routeOptions.config.isHeartbeat) return;
     const { id } = await database.one<{ id: number }>(
       'insert into audit (actor, role, action, target, details) values ($1, $2, $3, $4, $5) returning id',
       [...actorOf(request), `${request.method} ${request.routeOptions.url ?? ''}`, pathOf(request), detailsOf(request)],

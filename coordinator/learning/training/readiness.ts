@@ -1,0 +1,37 @@
+import type { Dataset } from '../../../common/domain/dataset.ts';
+
+/** Labels of one class that a snapshot could use. */
+export interface LabelCount {
+  label: string;
+  frames: number;
+  cameras: number;
+}
+
+export interface ReadinessRules {
+  /** Labels since the last run before the schedule trains again. */
+  minimumNew: number;
+  /** Classes with at least so many labelled frames count. */
+  minimumPerClass: number;
+}
+
+/** Why the schedule does not train now; `undefined` where it may. */
+export function whyNotReady(
+  counts: readonly LabelCount[],
+  fresh: number,
+  { minimumNew, minimumPerClass }: ReadinessRules,
+): string | undefined {
+  if (fresh < minimumNew) return `${fresh} new labels, ${minimumNew} are waited for`;
+  const classes = counts.filter(({ frames }) => frames >= minimumPerClass).length;
+  if (classes >= 2) return undefined;
+  return `${classes} classes have ${minimumPerClass} labelled frames or more, two are needed`;
+}
+
+/** Why nothing can be learnt or judged from a snapshot; `undefined` where something can. */
+export function whyNotTrainable({ name, classes }: Dataset): string | undefined {
+  const usable = classes.filter(({ counts }) => counts.training > 0 && counts.test > 0).length;
+  if (usable >= 2) return undefined;
+  return (
+    `The snapshot ${name} has ${usable} classes with both training and test images, and two are needed; ` +
+    'label frames of more cameras of each class, then make another snapshot.'
+  );
+}
