@@ -191,7 +191,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       else if (event === 'camera:watch') {
         const { cameraIds, seconds } = hint as { cameraIds: number[]; seconds: number };
         pool.watch(cameraIds, seconds);
-      }
+      } else if (event === 'camera:capture') pool.captureNow((hint as { cameraIds: number[] }).cameraIds);
     });
   }
 

@@ -19,6 +19,14 @@ export type Request<E extends CallName> = Parameters<Calls[E]>[0];
 export type Answer<E extends CallName> = Parameters<Parameters<Calls[E]>[1]>[0];
 
 /** Refusals that do not pass: the agent stops instead of trying again. */
+const HINTS = [
+  'work:available',
+  'shard:changed',
+  'lease:lost',
+  'model:available',
+  'camera:watch',
+  'camera:capture',
+] as const;
 const FINAL = new Set([
   'PROTOCOL_UNSUPPORTED',
   'AGENT_REVOKED',
@@ -121,9 +129,7 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
       else this.#connectLater(messageOf(error));
     });
     socket.on('session:superseded', ({ reason }) => this.#finish('SESSION_SUPERSEDED', reason));
-    for (const event of ['work:available', 'shard:changed', 'lease:lost', 'model:available', 'camera:watch'] as const) {
-      socket.on(event, (payload: unknown) => void this.emit('hint', event, payload));
-    }
+    for (const event of HINTS) socket.on(event, (payload: unknown) => void this.emit('hint', event, payload));
   }
 
   #judge({ code, message }: { code: string; message: string }): void {

@@ -195,6 +195,7 @@ export class CameraPipeline {
       bytes: frame.transferBytes,
       frameDigest: yieldsFrame ? (cleaned.digest ?? null) : null,
       ...(frame.serial !== undefined && { serial: frame.serial }),
+      ...(yieldsFrame && frame.sceneLabel !== undefined && { sceneLabel: frame.sceneLabel }),
       ...(received.latencyMs !== undefined && { latencyMs: received.latencyMs }),
       ...(frame.capturedAt && { capturedAt: frame.capturedAt }),
       ...(yieldsFrame && width !== undefined && { width }),

@@ -97,6 +97,14 @@ export class CapturePool implements ShardHolder {
     for (const worker of this.#workers) worker.post({ type: 'watch', cameraIds, seconds });
   }
 
+  /** Gives these cameras their turn now; those of other agents are passed over. */
+  captureNow(cameraIds: readonly number[]): void {
+    for (const [index, worker] of this.#workers.entries()) {
+      const mine = cameraIds.filter((cameraId) => this.#held.get(cameraId)?.worker === index);
+      if (mine.length > 0) worker.post({ type: 'capture', cameraIds: mine });
+    }
+  }
+
   /** All fragments since the last call. */
   async collect(): Promise<UndatedFragment[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));

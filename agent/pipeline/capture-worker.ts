@@ -96,6 +96,8 @@ export class CaptureWorker {
         return;
       case 'watch':
         return this.#watch(message.cameraIds, message.seconds);
+      case 'capture':
+        return this.#scheduler.hurry(message.cameraIds);
       case 'collect':
         return this.#collect(message.id);
       case 'picture':

@@ -43,6 +43,7 @@ export type ToWorker =
   | { type: 'time'; offset: number }
   | { type: 'model'; version: string | null }
   | { type: 'watch'; cameraIds: number[]; seconds: number }
+  | { type: 'capture'; cameraIds: number[] }
   | { type: 'collect'; id: number }
   | { type: 'picture'; id: number; digest: string }
   | { type: 'classified'; id: number; result: { modelVersion: string; scores: Scores } | null }

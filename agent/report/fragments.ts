@@ -26,6 +26,8 @@ export interface Attempt {
   capturedAt?: CapturedAt;
   evidence: Evidence;
   frameDigest: string | null;
+  /** Of the picture that `frameDigest` names. */
+  sceneLabel?: string;
   width?: number;
   height?: number;
   scores: Scores | null;
@@ -105,6 +107,11 @@ function extend(open: UndatedFragment, attempt: Attempt): void {
   open.bytes += attempt.bytes;
   open.evidence = attempt.evidence;
   open.memory = attempt.memory;
+  if (attempt.frameDigest !== null && (attempt.sceneLabel !== undefined || attempt.frameDigest !== open.frameDigest)) {
+    // A label belongs to one picture: it goes when another takes its place.
+    if (attempt.sceneLabel === undefined) delete open.sceneLabel;
+    else open.sceneLabel = attempt.sceneLabel;
+  }
   open.frameDigest = attempt.frameDigest ?? open.frameDigest;
   open.scores = attempt.scores ?? open.scores;
   if (attempt.capturedAt) open.capturedAt = attempt.capturedAt;

@@ -9,6 +9,7 @@ import { Latest } from './latest.ts';
 import { MjpegParser } from './mjpeg-parser.ts';
 import type { MjpegPart } from './mjpeg-parser.ts';
 import { announcedBoundary, numberOf } from './part-headers.ts';
+import { SCENE_HEADER, sceneLabelIn } from './scene-label.ts';
 import { checkStatus } from './snapshot.ts';
 import type { FrameSource, SourceContext, SourceSpec } from './source.ts';
 import { parseTarget } from './target.ts';
@@ -102,6 +103,8 @@ function frameOf({ bytes, headers }: MjpegPart, fetchedAt: number, transferBytes
   const serial = numberOf(headers.get('x-part-serial'));
   if (contentType !== undefined) frame.contentType = contentType;
   if (serial !== undefined) frame.serial = serial;
+  const sceneLabel = sceneLabelIn(headers.get(SCENE_HEADER));
+  if (sceneLabel !== undefined) frame.sceneLabel = sceneLabel;
   const at = capturedAt(headers);
   frame.capturedAt =
     at !== undefined && at <= fetchedAt ? { at, origin: 'stream' } : { at: fetchedAt, origin: 'fetch' };

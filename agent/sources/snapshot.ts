@@ -3,6 +3,7 @@ import { sleepUnder } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
 import { header } from './exchange.ts';
 import type { Reply } from './exchange.ts';
+import { SCENE_HEADER, sceneLabelIn } from './scene-label.ts';
 import type { FetchRequest, PolledSource, SourceContext, SourceSpec } from './source.ts';
 import { parseTarget } from './target.ts';
 import type { Target } from './target.ts';
@@ -74,7 +75,9 @@ function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
   const contentType = header(reply.rawHeaders, 'content-type');
   const etag = header(reply.rawHeaders, 'etag');
   const lastModified = header(reply.rawHeaders, 'last-modified');
+  const sceneLabel = sceneLabelIn(header(reply.rawHeaders, SCENE_HEADER));
   if (contentType !== undefined) frame.contentType = contentType;
+  if (sceneLabel !== undefined) frame.sceneLabel = sceneLabel;
   if (etag !== undefined && SENDABLE.test(etag)) frame.etag = etag;
   if (lastModified !== undefined && SENDABLE.test(lastModified)) {
     frame.lastModified = lastModified;

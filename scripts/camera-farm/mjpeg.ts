@@ -3,7 +3,7 @@ import type { FaultName } from './faults.ts';
 import type { Picture } from './picture.ts';
 import type { FarmCamera } from './camera.ts';
 import type { AnswerContext } from './snapshot.ts';
-import { logWhenDone, recordFor, send, wasHandedOver } from './snapshot.ts';
+import { logWhenDone, recordFor, sceneHeader, send, wasHandedOver } from './snapshot.ts';
 
 const BOUNDARY = 'farmframe';
 
@@ -85,7 +85,10 @@ function writePart(
   const serial = context.fleet.nextSerial(camera.id);
   const { bytes, digest, type } = picture;
   const record = { ...recordFor(context, camera, request, fault), status: 200, bytes: bytes.length, serial, digest };
-  const head = `--${BOUNDARY}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\nX-Part-Serial: ${serial}\r\n\r\n`;
+  const truth = fault === null ? sceneHeader(picture) : {};
+  const headers = { 'Content-Type': type, ...truth, 'Content-Length': bytes.length, 'X-Part-Serial': serial };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `--${BOUNDARY}\r\n${lines.join('')}\r\n`;
   const part = Buffer.concat([Buffer.from(head), breakOff ? bytes.subarray(0, bytes.length >> 1) : bytes, CRLF]);
   response.write(part, (error) => {
     context.log.add({ ...record, complete: wasHandedOver(error, response.socket) && !breakOff });

@@ -9,6 +9,8 @@ export interface Picture {
   /** Wall clock, ms, at which the camera began to show it. */
   since: number;
   version: number;
+  /** What the scene shows, where it is known. */
+  scene?: string;
 }
 
 export function pictureOf(bytes: Buffer, type: string, since = 0, version = 0): Picture {

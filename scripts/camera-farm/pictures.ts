@@ -9,7 +9,7 @@ import type { SceneRenderer } from './scenes/renderer.ts';
 
 /** What a camera sees at a moment. `version` grows whenever the scene changes. */
 export interface PictureMaker {
-  make(camera: FarmCamera, version: number, since: number): { bytes: Buffer; type: string };
+  make(camera: FarmCamera, version: number, since: number): { bytes: Buffer; type: string; scene?: string };
 }
 
 /**
@@ -36,8 +36,8 @@ export class ChangingPictures {
     const version = this.#everyMs > 0 ? Math.floor((now + offset) / this.#everyMs) : (shown?.version ?? -1) + 1;
     if (shown?.version === version) return shown;
     const since = this.#everyMs > 0 ? version * this.#everyMs - offset : now;
-    const { bytes, type } = this.#maker.make(camera, version, since);
-    const picture = pictureOf(bytes, type, since, version);
+    const { bytes, type, scene } = this.#maker.make(camera, version, since);
+    const picture = { ...pictureOf(bytes, type, since, version), ...(scene !== undefined && { scene }) };
     this.#current.set(camera.id, picture);
     return picture;
   }
@@ -45,7 +45,13 @@ export class ChangingPictures {
 
 /** Draws the cameras' scenes. */
 export function scenePictures(renderer: SceneRenderer): PictureMaker {
-  return { make: (camera, version, since) => ({ bytes: renderer.render(camera, since, version), type: 'image/jpeg' }) };
+  return {
+    make: (camera, version, since) => ({
+      bytes: renderer.render(camera, since, version),
+      type: 'image/jpeg',
+      scene: camera.concept,
+    }),
+  };
 }
 
 const TYPES: Record<string, string> = {

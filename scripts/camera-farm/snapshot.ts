@@ -95,9 +95,12 @@ function sendPicture(
   record: RequestRecord,
 ): void {
   record.digest = picture.digest;
-  if (!camera.conditional)
-    return send(response, record, 200, picture.bytes, { 'Content-Type': picture.type, 'Cache-Control': 'no-cache' });
-  const validators = { ETag: etagOf(picture), 'Last-Modified': new Date(picture.since).toUTCString() };
+  const truth = sceneHeader(picture);
+  if (!camera.conditional) {
+    const headers = { 'Content-Type': picture.type, 'Cache-Control': 'no-cache', ...truth };
+    return send(response, record, 200, picture.bytes, headers);
+  }
+  const validators = { ETag: etagOf(picture), 'Last-Modified': new Date(picture.since).toUTCString(), ...truth };
   if (!isStillFresh(request, picture))
     return send(response, record, 200, picture.bytes, { 'Content-Type': picture.type, ...validators });
   record.kind = 'not-modified';
@@ -105,6 +108,12 @@ function sendPicture(
   response.writeHead(304, validators);
   response.end();
 }
+
+/** The truth about the scene; pictures that a fault makes come without it. */
+export const sceneHeader = ({ scene }: Picture): Record<string, string> =>
+  scene === undefined ? {} : { [SCENE_HEADER]: scene };
+
+const SCENE_HEADER = 'X-Scene-Label';
 
 const etagOf = (picture: Picture): string => `"${picture.digest.slice(0, 20)}"`;
 
