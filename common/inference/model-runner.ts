@@ -4,6 +4,7 @@ import type { ModelManifest } from '../domain/model.ts';
 import { AppError } from '../runtime/errors.ts';
 import { decodeRgb } from './decode.ts';
 import type { RgbImage } from './decode.ts';
+import { Resizer } from './resizer.ts';
 
 /** Probabilities over the manifest's labels, one list a head. */
 export interface HeadScores {
@@ -19,13 +20,13 @@ export interface RunnerOptions {
 /** A model artifact loaded into ONNX Runtime. The trunk runs once a picture, whatever the number of heads. */
 export class ModelRunner {
   readonly manifest: ModelManifest;
-  readonly #resize: InferenceSession;
+  readonly #resize: Resizer;
   readonly #trunk: InferenceSession;
   readonly #heads: { m0: InferenceSession; m1?: InferenceSession };
 
   private constructor(
     manifest: ModelManifest,
-    resize: InferenceSession,
+    resize: Resizer,
     trunk: InferenceSession,
     heads: { m0: InferenceSession; m1?: InferenceSession },
   ) {
@@ -42,7 +43,8 @@ export class ModelRunner {
     try {
       const m0 = await open('head-m0.onnx');
       const heads = manifest.files['head-m1.onnx'] ? { m0, m1: await open('head-m1.onnx') } : { m0 };
-      return new ModelRunner(manifest, await open('resize.onnx'), await open('trunk.onnx'), heads);
+      const resize = await Resizer.load(join(folder, 'resize.onnx'), { threads });
+      return new ModelRunner(manifest, resize, await open('trunk.onnx'), heads);
     } catch (error) {
       throw new AppError('MODEL_UNLOADABLE', `ONNX Runtime cannot load ${manifest.name}: ${String(error)}`, {
         cause: error,
@@ -56,20 +58,15 @@ export class ModelRunner {
 
   async classifyImages(images: readonly RgbImage[]): Promise<HeadScores[]> {
     const inputs: Float32Array[] = [];
-    for (const image of images) inputs.push(await this.#resized(image));
+    for (const image of images) inputs.push(await this.#resize.run(image));
     return this.#fixedBatch()
       ? (await Promise.all(inputs.map((input) => this.#run([input])))).flat()
       : this.#run(inputs);
   }
 
   async close(): Promise<void> {
-    for (const session of [this.#resize, this.#trunk, this.#heads.m0, this.#heads.m1]) await session?.release();
-  }
-
-  async #resized({ data, width, height }: RgbImage): Promise<Float32Array> {
-    const pixels = new Tensor('uint8', new Uint8Array(data.buffer, data.byteOffset, data.length), [height, width, 3]);
-    const { input } = await this.#resize.run({ pixels });
-    return (input as Tensor).data as Float32Array;
+    await this.#resize.close();
+    for (const session of [this.#trunk, this.#heads.m0, this.#heads.m1]) await session?.release();
   }
 
   async #run(inputs: readonly Float32Array[]): Promise<HeadScores[]> {
