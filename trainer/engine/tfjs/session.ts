@@ -1,14 +1,16 @@
 import type { NamedTensorMap, Scalar, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { AppError } from '../../../common/runtime/errors.ts';
+import { checkBatch } from '../batch.ts';
 import type { Batch, OpenOptions, StepResult, StepSettings, TrainSession, TrainState } from '../engine.ts';
 import type { Network, TensorValue } from '../network.ts';
+import { checkParameters, parameterSpecs, trainableNames } from '../shapes.ts';
 import { applyLayers, inputTensor } from './layers.ts';
 import type { Tf } from './load.ts';
-import { namesOf, Weights } from './weights.ts';
+import { Weights } from './weights.ts';
 
 /**
  * One network in training. All tensors that outlive a call are in three sets of weights; everything else is made and freed
- * inside `tf.tidy`, so `tf.memory().numTensors` is the same before and after every call.
+ * inside `tf.tidy`, so `tf.memory().numTensors` is the same before and after every call. Calls must not overlap.
  */
 export class TfjsSession implements TrainSession {
   readonly #tf: Tf;
@@ -17,24 +19,27 @@ export class TfjsSession implements TrainSession {
   readonly #fixed: Weights;
   readonly #trained: Weights;
   readonly #momenta: Weights;
+  #closed = false;
 
+  /** Throws `NETWORK_INVALID`, `PARAMETERS_INVALID`. */
   constructor(tf: Tf, network: Network, { parameters, frozen = [] }: OpenOptions) {
+    checkParameters(network, parameters);
     this.#tf = tf;
     this.#network = network;
-    const names = [...namesOf(network.layers)];
-    const isTrained = ([name, { trains }]: (typeof names)[number]): boolean => trains && !isBelow(name, frozen);
-    const trained = names.filter(isTrained).map(([name]) => name);
-    const fixed = names.filter((entry) => !isTrained(entry)).map(([name]) => name);
+    const trained = trainableNames(network, frozen);
+    const fixed = parameterSpecs(network).flatMap(({ name }) => (trained.has(name) ? [] : [name]));
     this.#trained = new Weights(tf, trained, parameters);
     this.#fixed = new Weights(tf, fixed, parameters);
     this.#momenta = new Weights(tf, trained, zerosLike(parameters));
   }
 
   async step(batch: Batch, settings: StepSettings): Promise<StepResult> {
+    this.#requireOpen();
+    checkBatch(this.#network, batch);
     const { value, grads } = this.#gradients(batch);
     const figures = this.#tf.tidy(() => this.#tf.stack([value, this.#globalNorm(Object.values(grads))]));
     value.dispose();
-    const [loss, gradientNorm] = (await figures.data()) as Float32Array as unknown as [number, number];
+    const [loss = NaN, gradientNorm = NaN] = await figures.data<'float32'>();
     figures.dispose();
     this.#update(grads, settings, gradientNorm);
     this.#tf.dispose(grads);
@@ -42,7 +47,11 @@ export class TfjsSession implements TrainSession {
   }
 
   async forward(inputs: Float32Array, images: number): Promise<Float32Array> {
-    this.#check(inputs, images);
+    this.#requireOpen();
+    const wanted = this.#network.input.reduce((product, dim) => product * dim, images);
+    if (images < 1 || inputs.length !== wanted) {
+      throw new AppError('BATCH_INVALID', `${images} images need ${wanted} numbers, not ${inputs.length}.`);
+    }
     const logits = this.#tf.tidy(() => this.#logits(inputs, images));
     const values = Float32Array.from(await logits.data());
     logits.dispose();
@@ -50,17 +59,23 @@ export class TfjsSession implements TrainSession {
   }
 
   async state(): Promise<TrainState> {
-    const parameters = new Map([...(await this.#trained.values()), ...(await this.#fixed.values())]);
-    return { parameters, momenta: await this.#momenta.values() };
+    this.#requireOpen();
+    const values = new Map([...(await this.#trained.values()), ...(await this.#fixed.values())]);
+    const inOrder = parameterSpecs(this.#network).map(({ name }) => [name, values.get(name) as TensorValue] as const);
+    return { parameters: new Map(inOrder), momenta: await this.#momenta.values() };
   }
 
   async restore({ parameters, momenta }: TrainState): Promise<void> {
+    this.#requireOpen();
+    checkParameters(this.#network, parameters);
+    // First what can still be refused.
+    this.#momenta.assign(new Map([...zerosLike(parameters), ...(momenta ?? [])]));
     this.#fixed.assign(parameters);
     this.#trained.assign(parameters);
-    this.#momenta.assign(momenta ?? zerosLike(parameters));
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const weights of [this.#trained, this.#fixed, this.#momenta]) weights.dispose();
   }
 
@@ -73,9 +88,7 @@ export class TfjsSession implements TrainSession {
 
   /** Σ w · CE(softmax(z + b), y) / n and its gradients by TensorFlow.js' own differentiation, by parameter. */
   #gradients(batch: Batch): { value: Scalar; grads: NamedTensorMap } {
-    this.#check(batch.inputs, batch.labels.length);
     const names = [...this.#trained.names];
-    if (names.length === 0) throw new AppError('NOTHING_TRAINS', 'Every parameter of the network is frozen.');
     const variables = names.map((name) => this.#trained.of(name));
     const { value, grads } = this.#tf.variableGrads(() => this.#loss(batch), variables);
     return { value, grads: Object.fromEntries(variables.map(({ name }, at) => [names[at], grads[name] as Tensor])) };
@@ -110,19 +123,9 @@ export class TfjsSession implements TrainSession {
     }
   }
 
-  /** TensorFlow would take a wrong number of values for another shape, and a label that is no class for none. */
-  #check(inputs: Float32Array, images: number): void {
-    const wanted = this.#network.input.reduce((product, dim) => product * dim, images);
-    if (images > 0 && inputs.length === wanted) return;
-    throw new AppError(
-      'BATCH_SHAPE',
-      `${images} images of [${this.#network.input}] are ${wanted} values; ${inputs.length} were given.`,
-    );
+  #requireOpen(): void {
+    if (this.#closed) throw new AppError('SESSION_CLOSED', 'This training session was closed; open another one.');
   }
-}
-
-function isBelow(name: string, prefixes: readonly string[]): boolean {
-  return prefixes.some((prefix) => name === prefix || name.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`));
 }
 
 function zerosLike(parameters: ReadonlyMap<string, TensorValue>): Map<string, TensorValue> {

@@ -34,7 +34,7 @@ export class TfjsEngine implements TrainEngine {
     return this.#tfjs.tf.memory().numTensors;
   }
 
-  /** Throws `PARAMETER_MISSING`. */
+  /** Throws `NETWORK_INVALID`, `PARAMETERS_INVALID`. */
   async open(network: Network, options: OpenOptions): Promise<TrainSession> {
     return new TfjsSession(this.#tfjs.tf, network, options);
   }

@@ -1,25 +1,7 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import { AppError } from '../../../common/runtime/errors.ts';
-import type { Layer, Parameters, TensorValue } from '../network.ts';
+import type { Parameters, TensorValue } from '../network.ts';
 import type { Tf } from './load.ts';
-
-/** Names of everything that the layers look up, and whether it can train. */
-export function namesOf(layers: readonly Layer[]): Map<string, { trains: boolean }> {
-  const names = new Map<string, { trains: boolean }>();
-  const add = (name: string, trains = true) => void names.set(name, { trains });
-  const visit = (layer: Layer): void => {
-    if (layer.kind === 'concat') layer.branches.flat().forEach(visit);
-    if (layer.kind === 'conv' || layer.kind === 'dense') add(`${layer.name}/kernel`);
-    if (layer.kind === 'dense' || (layer.kind === 'conv' && layer.bias)) add(`${layer.name}/bias`);
-    if (layer.kind === 'frozen-norm') {
-      add(`${layer.name}/beta`);
-      add(`${layer.name}/mean`, false);
-      add(`${layer.name}/variance`, false);
-    }
-  };
-  layers.forEach(visit);
-  return names;
-}
 
 /** Kernels of convolutions are [out, in, height, width] at the border and [height, width, in, out] in TensorFlow. */
 const TO_TENSORFLOW = [2, 3, 1, 0];
@@ -30,14 +12,13 @@ export class Weights {
   readonly #tf: Tf;
   readonly #variables = new Map<string, Variable>();
 
-  /** Throws `PARAMETER_MISSING`. The values are copied. */
+  /** Throws `PARAMETERS_INVALID`. The values are copied. */
   constructor(tf: Tf, names: Iterable<string>, values: Parameters) {
     this.#tf = tf;
-    for (const name of names)
-      this.#variables.set(
-        name,
-        tf.tidy(() => tf.variable(this.#imported(name, values), true)),
-      );
+    for (const name of names) {
+      const variable = tf.tidy(() => tf.variable(this.#imported(name, values)));
+      this.#variables.set(name, variable);
+    }
   }
 
   get names(): IterableIterator<string> {
@@ -46,23 +27,15 @@ export class Weights {
 
   of(name: string): Variable {
     const found = this.#variables.get(name);
-    if (found === undefined) throw new AppError('PARAMETER_MISSING', `There is no parameter ${name}; this is a bug.`);
+    if (found === undefined)
+      throw new AppError('SESSION_CLOSED', `There is no tensor ${name}; the session was closed.`);
     return found;
   }
 
-  /** Puts new values in place. Throws `PARAMETER_MISSING`, `PARAMETER_SHAPE`; then nothing has changed. */
+  /** Puts new values of the same names and dimensions in place. Throws `PARAMETERS_INVALID`; then nothing has changed. */
   assign(values: Parameters): void {
-    const { tidy } = this.#tf;
-    tidy(() => {
+    this.#tf.tidy(() => {
       const fresh = [...this.#variables].map(([name, variable]) => ({ variable, value: this.#imported(name, values) }));
-      fresh.forEach(({ variable, value }, at) => {
-        if (String(variable.shape) === String(value.shape)) return;
-        throw new AppError(
-          'PARAMETER_SHAPE',
-          `${[...this.names][at]} is [${borderDims(variable)}] here and [${borderDims(value)}] in what is to be restored; ` +
-            'it belongs to another network.',
-        );
-      });
       for (const { variable, value } of fresh) variable.assign(value);
     });
   }
@@ -87,8 +60,11 @@ export class Weights {
 
   #imported(name: string, values: Parameters): Tensor {
     const value = values.get(name);
-    if (value === undefined) {
-      throw new AppError('PARAMETER_MISSING', `The network needs ${name}, and the values given have no such name.`);
+    const here = this.#variables.get(name);
+    const wanted = here === undefined ? value?.dims : borderDims(here);
+    if (value === undefined || String(value.dims) !== String(wanted)) {
+      const found = value ? `[${value.dims}]` : 'nothing';
+      throw new AppError('PARAMETERS_INVALID', `"${name}" is wanted as [${wanted}], and ${found} is given.`);
     }
     // TensorFlow.js keeps the array that it is given until first use; the caller may change it meanwhile.
     const tensor = this.#tf.tensor(Float32Array.from(value.data), [...value.dims]);
