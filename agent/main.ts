@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { loadAgentConfig, sourcesFrom } from '../config/load.ts';
 import type { AgentConfig } from '../config/load.ts';
 import { AppError, codeOf, EXIT, messageOf } from '../common/runtime/errors.ts';
+import { lockFolder } from '../common/runtime/folder-lock.ts';
 import { createLogger } from '../common/runtime/logger.ts';
 import type { Logger } from '../common/runtime/logger.ts';
 import { Agent } from './agent.ts';
 import { Classifier } from './classify/classifier.ts';
 import { ModelFolder } from './classify/model-folder.ts';
 import { CoordinatorHttp } from './link/coordinator-http.ts';
-import { lockDataFolder } from './link/data-folder.ts';
 import { joinFleet, loadIdentity } from './link/identity.ts';
 import type { Identity } from './link/identity.ts';
 import { CapturePool } from './pipeline/capture-pool.ts';
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const { invitation, rest } = takeJoin(process.argv.slice(2));
   const { config } = loadAgentConfig(sourcesFrom(rest, process.env));
   const logger = createLogger({ level: config.log.level, base: { app: 'agent' } });
-  const unlock = await lockDataFolder(config.dataFolder);
+  const unlock = await lockFolder(config.dataFolder, 'agent');
   try {
     const identity = await identify(config, invitation);
     const agent = await createAgent(config, identity, logger);

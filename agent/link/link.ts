@@ -38,6 +38,12 @@ const FINAL = new Set([
 // After an outage a holder has one TTL (15 s) to be heard again: a third of it leaves room for a failed try.
 const RECONNECT = { firstMs: 500, ceilingMs: 5_000 };
 
+/**
+ * Renewals in a row without an answer after which the connection is taken for dead. The socket's own ping notices a half-open
+ * one only after some 20 s; two renewals of 5 s leave room inside a TTL of 15 s to connect anew.
+ */
+const UNANSWERED_RENEWALS = 2;
+
 export interface LinkEvents {
   /** Hello was answered; sent and received are monotonic ms around it. */
   ready: [welcome: Welcome, times: { sentAt: number; receivedAt: number }];
@@ -65,6 +71,7 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
   #attempt = 0;
   #retrying = false;
   #ready = false;
+  #unansweredRenewals = 0;
 
   constructor(options: LinkOptions) {
     super();
@@ -107,11 +114,20 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
         emitWithAck(event: E, request: Request<E>): Promise<Answer<E>>;
       };
       const answer = await timed.emitWithAck(event, request);
+      this.#unansweredRenewals = 0;
       if (!answer.ok && event !== 'agent:hello') this.#judge(answer.error);
       return answer;
     } catch (error) {
+      if (event === 'lease:renew') this.#missRenewal();
       return fail('NO_ANSWER', `The coordinator did not answer ${event}: ${messageOf(error)}`) as Answer<E>;
     }
+  }
+
+  #missRenewal(): void {
+    if (++this.#unansweredRenewals < UNANSWERED_RENEWALS || !this.#socket.connected) return;
+    this.#unansweredRenewals = 0;
+    this.#options.logger.warn({ renewals: UNANSWERED_RENEWALS }, 'the connection is silent, connecting anew');
+    this.#socket.disconnect();
   }
 
   #listen(): void {

@@ -2,10 +2,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../common/runtime/clock.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { lockFolder } from '../../../common/runtime/folder-lock.ts';
 import type { Logger } from '../../../common/runtime/logger.ts';
 import { ShutdownStack } from '../../../common/runtime/service.ts';
 import { chooseAccount } from './account.ts';
-import { lockFolder } from './folder-lock.ts';
 import { prepareDataFolder, prepareServicesFolder } from './place.ts';
 import { POSTGRES_NAME, POSTGRES_PORT, preparePostgres } from './postgres-server.ts';
 import type { ServerContext } from './postgres-server.ts';
@@ -79,7 +79,7 @@ async function prepareFolders(
   shutdown: ShutdownStack,
 ): Promise<ServerContext> {
   const folder = await prepareDataFolder(dataFolder);
-  shutdown.defer('lock of the data folder', await lockFolder(join(folder, 'services.lock')));
+  shutdown.defer('lock of the data folder', await lockFolder(folder, 'camfleet'));
   const account = await chooseAccount(join(folder, 'services'));
   const servicesFolder = await prepareServicesFolder(folder, account);
   if (servicesFolder !== join(folder, 'services')) {

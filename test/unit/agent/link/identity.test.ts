@@ -1,9 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lockDataFolder } from '../../../../agent/link/data-folder.ts';
 import { joinFleet, loadIdentity, signHandshake } from '../../../../agent/link/identity.ts';
 import { createKeyPair, verifyBytes } from '../../../../common/storage/signature.ts';
 
@@ -57,46 +55,5 @@ describe('the identity of an agent', () => {
     await join_(true);
     await writeFile(join(folder, 'keys', 'agent.json'), '{"agentId":');
     await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'IDENTITY_UNREADABLE' });
-  });
-});
-
-describe('the lock of the data folder', () => {
-  const leave = async (text: string): Promise<void> => {
-    await mkdir(join(folder, 'lock'), { recursive: true });
-    await writeFile(join(folder, 'lock', 'left.json'), text);
-  };
-
-  test('refuses a second process and lets go when released', async () => {
-    const release = await lockDataFolder(folder);
-    await expect(lockDataFolder(folder)).rejects.toMatchObject({ code: 'DATA_FOLDER_IN_USE' });
-    await release();
-    await (
-      await lockDataFolder(folder)
-    )();
-    expect(await readdir(join(folder, 'lock'))).toEqual([]);
-  });
-
-  test("removes a dead process's lock, also where its number now belongs to somebody else", async () => {
-    const { pid } = spawnSync(process.execPath, ['-e', '0']);
-    for (const left of [
-      { pid, started: '1' },
-      { pid: process.pid, started: '1' },
-    ].map((one) => JSON.stringify(one))) {
-      await leave(left);
-      await (
-        await lockDataFolder(folder)
-      )();
-      expect(await readdir(join(folder, 'lock'))).toEqual([]);
-    }
-    await leave('half a li');
-    await (
-      await lockDataFolder(folder)
-    )();
-  });
-
-  test('of many that start at once exactly one wins', async () => {
-    await leave(JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }));
-    const results = await Promise.allSettled(Array.from({ length: 6 }, () => lockDataFolder(folder)));
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 });

@@ -2,17 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, codeOf } from '../../common/runtime/errors.ts';
+import { AppError, codeOf } from './errors.ts';
 
 const TRIES = 12;
 
 /**
- * One process a data folder: two would send different batches under one identity. Each claims with a file of its own and looks
- * only then who else is there, so of two at least one sees the other; no file is ever taken over, and a dead process's is
- * removed. Returns the release; throws `DATA_FOLDER_IN_USE`.
+ * One process of a kind a data folder. Each claims with a file of its own and looks only then who else is there, so of two at
+ * least one sees the other; no file is ever taken over, and a dead process's is removed. Returns the release; throws
+ * `DATA_FOLDER_IN_USE`.
+ *
+ * @param who names the kind, also in the error, e.g. "agent"
  */
-export async function lockDataFolder(folder: string): Promise<() => Promise<void>> {
-  const locks = join(folder, 'lock');
+export async function lockFolder(folder: string, who: string): Promise<() => Promise<void>> {
+  const locks = join(folder, `${who}.lock`);
   await mkdir(locks, { recursive: true });
   const holder: Holder = { pid: process.pid, started: await startOf(process.pid) };
   for (let tries = 1; ; tries++) {
@@ -23,7 +25,7 @@ export async function lockDataFolder(folder: string): Promise<() => Promise<void
     const release = () => rm(join(locks, mine), { force: true });
     if (!other) return release;
     await release();
-    if (tries === TRIES) throw inUse(folder, other.pid);
+    if (tries === TRIES) throw inUse(folder, who, other.pid);
     // Two that start at once both step back; different pauses let one of them in.
     await delay(5 + Math.random() * 50);
   }
@@ -70,8 +72,8 @@ function parse(text: string): Holder | undefined {
   }
 }
 
-const inUse = (folder: string, pid: number): AppError =>
+const inUse = (folder: string, who: string, pid: number): AppError =>
   new AppError(
     'DATA_FOLDER_IN_USE',
-    `Another agent (process ${pid}) runs on the data folder ${folder}. Stop it first, or give this one a folder of its own with --data.`,
+    `Another ${who} (process ${pid}) runs on the data folder ${folder}. Stop it first, or give this one a folder of its own with --data.`,
   );
