@@ -9,6 +9,10 @@ export interface RgbImage {
   height: number;
 }
 
+/** What `decodeRgb` does, in words: part of the identity of everything that was computed from its pixels. */
+export const DECODER =
+  'JPEG by libjpeg-turbo (@julusian/jpeg-turbo 2.3), the rest by sharp; RGB, full size, EXIF orientation ignored';
+
 const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
 
 /**

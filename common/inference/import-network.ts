@@ -1,14 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
 import sharp from 'sharp';
 import type { ModelManifest } from '../domain/model.ts';
-import { AppError, messageOf } from '../runtime/errors.ts';
+import { AppError } from '../runtime/errors.ts';
 import { sha256 } from '../storage/digest.ts';
 import { buildPlainHead, buildResize } from './graphs.ts';
 import { ModelRunner } from './model-runner.ts';
-import { readOnnxMetadata } from './onnx-format.ts';
+import { DEFAULT_SCALING, openNetwork, pictureInputOf, scalingOf } from './picture-input.ts';
 
 export interface ImportRequest {
   name: string;
@@ -25,7 +24,6 @@ export interface ImportedNetwork {
   files: Map<string, Buffer>;
 }
 
-const DEFAULT_SCALING = { scale: 1 / 127.5, offset: -1 };
 // Scores of one model on different CPUs differ by rounding only: measured below 1e-4, a wrong kernel or a changed weight by far more.
 const TOLERANCE = 0.005;
 
@@ -103,33 +101,9 @@ function manifestOf(
 
 /** Finds the picture input and the output that has one value a label. */
 async function inspect(path: string, labels: number): Promise<Shape> {
-  const session = await InferenceSession.create(path, { intraOpNumThreads: 1 }).catch((error: unknown) => {
-    throw new AppError('MODEL_INVALID', `This is no ONNX model that ONNX Runtime can load: ${messageOf(error)}`, {
-      cause: error,
-    });
-  });
+  const session = await openNetwork(path);
   try {
-    const inputs = session.inputMetadata.filter((meta) => meta.isTensor);
-    const picture = inputs[0];
-    if (!picture?.isTensor || inputs.length !== 1 || picture.type !== 'float32' || picture.shape.length !== 4) {
-      throw new AppError(
-        'MODEL_INVALID',
-        'A classifier must have exactly one input, float32 of rank 4 ([N, 3, h, w] or [N, h, w, 3]).',
-      );
-    }
-    const [, b, c, d] = picture.shape;
-    const layout = b === 3 ? 'nchw' : d === 3 ? 'nhwc' : undefined;
-    const size = layout === 'nchw' ? [c, d] : [b, c];
-    if (!layout) {
-      throw new AppError(
-        'MODEL_INVALID',
-        `The input's shape [${picture.shape.join(', ')}] has no dimension of 3 colours.`,
-      );
-    }
-    const [height, width] = size.map((value) => (typeof value === 'number' && value > 0 ? value : 224)) as [
-      number,
-      number,
-    ];
+    const { name, ...input } = pictureInputOf(session);
     const output = session.outputMetadata.find(
       (meta) =>
         meta.isTensor &&
@@ -145,26 +119,13 @@ async function inspect(path: string, labels: number): Promise<Shape> {
         `There are ${labels} labels, but no output has ${labels} values (outputs: ${found.join('; ')}). The labels file must name one class a line, in the network's order.`,
       );
     }
-    return { trunk: { input: picture.name, output: output.name }, input: { width, height, layout } };
+    return { trunk: { input: name, output: output.name }, input };
   } finally {
     await session.release();
   }
 }
 
 const product = (shape: readonly (number | string)[]): number => shape.reduce<number>((all, n) => all * Number(n), 1);
-
-/** Exporters leave `scale`/`offset`, or `mean`/`std` in units of 0…255, in the metadata. */
-function scalingOf(onnx: Buffer): { scale: number; offset: number } | undefined {
-  const metadata = readOnnxMetadata(onnx);
-  const number = (key: string): number | undefined => {
-    const value = Number.parseFloat(metadata[key] ?? '');
-    return Number.isFinite(value) ? value : undefined;
-  };
-  const [scale, offset, mean, std] = [number('scale'), number('offset'), number('mean'), number('std')];
-  if (scale !== undefined) return { scale, offset: offset ?? 0 };
-  if (mean !== undefined && std) return { scale: 1 / std, offset: -mean / std };
-  return undefined;
-}
 
 /** Three deterministic pictures with structure at every scale: a gradient, stripes and noise. */
 async function testCards(): Promise<Buffer[]> {

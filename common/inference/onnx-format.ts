@@ -28,7 +28,7 @@ message Model { int64 ir_version = 1; repeated Opset opset_import = 8; string pr
 const Model = schema.lookupType('Model');
 
 /** Element types of onnx.proto's TensorProto.DataType. */
-export const ELEMENT = { float: 1, uint8: 2, int64: 7 } as const;
+export const ELEMENT = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 
 export interface NodeSpec {
   op: string;
@@ -93,6 +93,14 @@ export function buildOnnx(graph: GraphSpec): Buffer {
     },
   });
   return Buffer.from(Model.encode(message).finish());
+}
+
+/** A ValueInfo of a type without a shape, which ONNX Runtime infers. */
+export function unshapedValue(name: string, type: number): Buffer {
+  const ValueInfo = schema.lookupType('ValueInfo');
+  return Buffer.from(
+    ValueInfo.encode(ValueInfo.fromObject({ name, type: { tensor_type: { elem_type: type } } })).finish(),
+  );
 }
 
 /** Key-value metadata that an exporter left in a model, e.g. its preprocessing. */
