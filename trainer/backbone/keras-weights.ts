@@ -3,7 +3,7 @@ import { AppError } from '../../common/runtime/errors.ts';
 import type { TensorValue } from '../engine/network.ts';
 import { KerasFile, damagedIfItThrows } from './keras-file.ts';
 import type { KerasLayer } from './keras-file.ts';
-import type { ParameterSpec } from './parameters.ts';
+import type { ParameterSpec } from '../engine/shapes.ts';
 
 export interface KerasWeights {
   parameters: Map<string, TensorValue>;
