@@ -6,10 +6,10 @@ import { AppError, codeOf } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { ListedImage } from './loaders/loader.ts';
 import type { Look } from './near-duplicates.ts';
-import { THUMBNAIL, lookOf } from './near-duplicates.ts';
+import { lookOf } from './near-duplicates.ts';
 
-// Enough to keep libvips' threads busy; a few large pictures in memory at most.
-const AT_A_TIME = 8;
+// Enough to hide reading behind decoding; a few large pictures in memory at most.
+const AT_A_TIME = 4;
 // 100 megapixels: more than any camera gives, 300 MB when decoded.
 const MAX_PIXELS = 100_000_000;
 
@@ -67,18 +67,12 @@ async function examineImage(folder: string, image: ListedImage): Promise<Examine
 }
 
 async function lookAt(bytes: Buffer): Promise<Look | null> {
-  try {
-    const { width, height } = await sharp(bytes).metadata();
-    if (width * height > MAX_PIXELS) {
-      throw new AppError('IMAGE_TOO_LARGE', `${width}×${height} pixels, more than ${MAX_PIXELS}`);
-    }
-    const picture = sharp(bytes, { failOn: 'none', limitInputPixels: MAX_PIXELS }).toColourspace('b-w');
-    const small = picture.flatten().resize(THUMBNAIL, THUMBNAIL, { fit: 'fill' });
-    return lookOf(await small.extractChannel(0).raw().toBuffer());
-  } catch (error) {
-    if (codeOf(error) === 'IMAGE_TOO_LARGE') throw error;
-    // What libvips refuses the trainer's own decoder may still read.
-    await decodeRgb(bytes);
-    return null;
+  // Before decoding: a few bytes can claim gigabytes of pixels.
+  const { width, height } = await sharp(bytes)
+    .metadata()
+    .catch(() => ({ width: 0, height: 0 }));
+  if (width * height > MAX_PIXELS) {
+    throw new AppError('IMAGE_TOO_LARGE', `${width}×${height} pixels, more than ${MAX_PIXELS}`);
   }
+  return lookOf(await decodeRgb(bytes));
 }

@@ -27,8 +27,14 @@ export interface LoadOptions {
   onProgress?: (done: number, all: number) => void;
 }
 
-/** Leaks in these words are refused, not only mentioned. */
-type Refusal = { force: boolean; nearDuplicates: boolean };
+interface Rules {
+  force: boolean;
+  /** Whether near-duplicates across parts stop the run like other leaks, or are only mentioned. */
+  refuseNearDuplicates: boolean;
+  /** Labels whose parts were cut by time; `true` for all. */
+  cutByTime: ReadonlySet<string> | true;
+  testOnly: boolean;
+}
 
 /** Images left out that are named in a warning; more are counted. */
 const NAMED = 5;
@@ -65,9 +71,13 @@ export async function loadDataset(folder: string, options: LoadOptions = {}): Pr
   };
   const warnings = [...leftOutWarning(examination), ...doubleLabels(whole), ...split.warnings];
   const dataset = { ...withParts(whole, split), warnings };
-  const refusal = { force: options.force ?? false, nearDuplicates: listing.refuseNearDuplicates };
-  const cutByTime = options.split?.by === 'time' || (options.split ? new Set<string>() : listing.cutByTime);
-  return checked(dataset, cutByTime, refusal, options.testOnly ?? false);
+  const byTime = options.split?.by === 'time';
+  return checked(dataset, {
+    force: options.force ?? false,
+    refuseNearDuplicates: listing.refuseNearDuplicates && !byTime,
+    cutByTime: byTime || (options.split ? new Set<string>() : listing.cutByTime),
+    testOnly: options.testOnly ?? false,
+  });
 }
 
 /**
@@ -78,8 +88,11 @@ export async function loadDataset(folder: string, options: LoadOptions = {}): Pr
  */
 export function drawSplit(dataset: Dataset, choice: SplitChoice, { force = false } = {}): Dataset {
   const split = drawParts(dataset.classes, dataset.samples, choice);
-  const kept = { ...withParts(dataset, split), warnings: split.warnings };
-  return checked(kept, choice.by === 'time' || new Set<string>(), { force, nearDuplicates: true }, false);
+  const byTime = choice.by === 'time';
+  return checked(
+    { ...withParts(dataset, split), warnings: split.warnings },
+    { force, refuseNearDuplicates: !byTime, cutByTime: byTime || new Set<string>(), testOnly: false },
+  );
 }
 
 async function listImages(folder: string, manifest: string | undefined): Promise<Listing> {
@@ -128,14 +141,9 @@ function partsFor(
   );
 }
 
-function checked(
-  dataset: Dataset,
-  cutByTime: ReadonlySet<string> | true | false,
-  { force, nearDuplicates }: Refusal,
-  testOnly: boolean,
-): Dataset {
-  const leaks = findLeaks(dataset, { cutByTime: cutByTime || new Set() });
-  const refused = leaks.filter(({ kind }) => kind !== 'near-duplicate' || (nearDuplicates && cutByTime !== true));
+function checked(dataset: Dataset, { force, refuseNearDuplicates, cutByTime, testOnly }: Rules): Dataset {
+  const leaks = findLeaks(dataset, { cutByTime });
+  const refused = leaks.filter(({ kind }) => kind !== 'near-duplicate' || refuseNearDuplicates);
   if (refused.length > 0 && !force) {
     throw new AppError(
       'DATASET_LEAK',

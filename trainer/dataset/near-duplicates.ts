@@ -1,5 +1,9 @@
+import type { RgbImage } from '../../common/inference/decode.ts';
+
 /** Width and height of the grey thumbnails that are compared. */
-export const THUMBNAIL = 32;
+const THUMBNAIL = 32;
+// Pixels looked at along one side of a thumbnail's pixel: more changes nothing but the time.
+const MAX_SAMPLES = 8;
 const FREQUENCIES = 8;
 // Re-encoding and scaling flip at most a few of 63 bits; more would join different pictures of one kind.
 const MAX_DISTANCE = 6;
@@ -22,12 +26,39 @@ export interface Look {
   thumbnail: Float32Array;
 }
 
-/** @param grey THUMBNAIL² grey levels in reading order */
-export function lookOf(grey: Uint8Array): Look | null {
+export function lookOf(image: RgbImage): Look | null {
+  const grey = greyThumbnail(image);
   const mean = grey.reduce((sum, value) => sum + value, 0) / grey.length;
   const thumbnail = Float32Array.from(grey, (value) => value - mean);
   const variance = thumbnail.reduce((sum, value) => sum + value * value, 0) / grey.length;
   return Math.sqrt(variance) < MIN_DEVIATION ? null : { hash: hashOf(thumbnail), thumbnail };
+}
+
+function greyThumbnail({ data, width, height }: RgbImage): Float32Array {
+  const grey = new Float32Array(THUMBNAIL * THUMBNAIL);
+  const [rowStep, columnStep] = [height, width].map((side) => Math.max(1, Math.floor(side / THUMBNAIL / MAX_SAMPLES)));
+  for (let y = 0; y < THUMBNAIL; y++) {
+    const [top, bottom] = cell(y, height);
+    for (let x = 0; x < THUMBNAIL; x++) {
+      const [left, right] = cell(x, width);
+      let sum = 0;
+      let count = 0;
+      for (let row = top; row < bottom; row += rowStep as number) {
+        for (let column = left; column < right; column += columnStep as number, count++) {
+          const at = (row * width + column) * 3;
+          sum += 0.299 * (data[at] as number) + 0.587 * (data[at + 1] as number) + 0.114 * (data[at + 2] as number);
+        }
+      }
+      grey[y * THUMBNAIL + x] = sum / count;
+    }
+  }
+  return grey;
+}
+
+/** From and until of a thumbnail's pixel along a side; never empty, however small the picture. */
+function cell(i: number, side: number): [from: number, until: number] {
+  const from = Math.floor((i * side) / THUMBNAIL);
+  return [from, Math.max(from + 1, Math.floor(((i + 1) * side) / THUMBNAIL))];
 }
 
 function hashOf(thumbnail: Float32Array): readonly [number, number] {
