@@ -1,18 +1,10 @@
 import type { ConvLayer, FrozenNormLayer } from '../network.ts';
-import { outputShape, windowOf } from '../shapes.ts';
-import type { Window } from '../shapes.ts';
+import { outputShape } from '../shapes.ts';
+import { convAttributes, placeOf } from './conv-place.ts';
+import type { ConvPlace } from './conv-place.ts';
 import { kernelGradient } from './kernel-gradient.ts';
 import { foldedBias, foldedKernel, normScale } from './norm.ts';
 import type { Tape, Traced, Value } from './tape.ts';
-
-/** A convolution's place on its input, one window an axis. */
-export interface ConvPlace {
-  layer: ConvLayer;
-  channels: number;
-  /** Height and width of the input. */
-  size: readonly [number, number];
-  windows: readonly [Window, Window];
-}
 
 /**
  * Convolution, and the frozen norm that follows it where there is one: the norm is folded into kernel and bias, which are
@@ -26,7 +18,7 @@ export function traceConv(
   wanted: boolean,
 ): Traced {
   const { graph } = tape;
-  const place = placeOf(layer, input);
+  const place = placeOf(layer, input.shape);
   const scale = norm && normScale(tape, norm);
   const kernel = foldedKernel(tape, layer, scale);
   const bias = foldedBias(tape, layer, norm, scale);
@@ -57,22 +49,6 @@ function parametersOf(layer: ConvLayer, norm: FrozenNormLayer | undefined): stri
     ...(layer.bias ? [`${layer.name}/bias`] : []),
     ...(norm ? [`${norm.name}/beta`] : []),
   ];
-}
-
-function placeOf(layer: ConvLayer, { shape }: Value): ConvPlace {
-  const [channels, height, width] = shape as [number, number, number];
-  const windows = [height, width].map((size, axis) =>
-    windowOf(size, layer.kernel[axis] as number, layer.stride, layer.padding),
-  ) as [Window, Window];
-  return { layer, channels, size: [height, width], windows };
-}
-
-function convAttributes({ layer, windows: [y, x] }: ConvPlace): Record<string, number[]> {
-  return {
-    kernel_shape: [...layer.kernel],
-    strides: [layer.stride, layer.stride],
-    pads: [y.before, x.before, y.after, x.after],
-  };
 }
 
 function inputGradient(tape: Tape, place: ConvPlace, kernel: string, gradient: string): string {

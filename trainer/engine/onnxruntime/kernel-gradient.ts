@@ -1,4 +1,4 @@
-import type { ConvPlace } from './conv.ts';
+import type { ConvPlace } from './conv-place.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
 /** From this many input channels on, one product a tap is wide enough for the matrix kernels of ONNX Runtime. */
