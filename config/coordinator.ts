@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { promoteRules } from '../common/protocol/training.ts';
-import { decimal, folder, integer, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
+import { decimal, folder, integer, listOf, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
 import { invalid, loadConfig, setting } from './settings.ts';
 import type { ConfigOf, LoadedConfig, Sources } from './settings.ts';
 
@@ -57,6 +57,18 @@ export const coordinatorSchema = {
       integer(1_000_000, Number.MAX_SAFE_INTEGER),
       10_000_000_000,
       'Room for kept frames; when it is full the oldest unremarkable ones go first.',
+    ),
+    sampleSeconds: setting(
+      integer(0, 86_400),
+      3_600,
+      'A good frame of each camera is kept as a sample after so long, then after pauses that double, for datasets of several frames a camera; 0 keeps none.',
+    ),
+  },
+  labels: {
+    trustSceneHeader: setting(
+      listOf(text('the name of a source', /\S/), 'names of sources'),
+      [],
+      'Sources of simulated cameras whose header X-Scene-Label labels their frames. Real cameras must not: whoever runs one would decide what is learnt.',
     ),
   },
   observations: {

@@ -7,7 +7,10 @@ import { readCameraRows, readHolders } from './camera-rows.ts';
 import { fleetRoutes } from './fleet/routes.ts';
 import { prepareGround } from './ground.ts';
 import type { Ground } from './ground.ts';
+import { datasetRoutes } from './learning/datasets/routes.ts';
+import { labelRoutes } from './learning/labels/routes.ts';
 import { modelRoutes } from './learning/routes.ts';
+import { camerasMatching } from './matching-cameras.ts';
 import { createGateway } from './platform/gateway/gateway.ts';
 import type { Gateway } from './platform/gateway/gateway.ts';
 import { AccessControl } from './platform/http/access.ts';
@@ -122,6 +125,11 @@ function openHttp(
         countedAttempts: config.intake.witness
           ? async () => ({ ids: await readCountedAttempts(database), windows: await readHolderWindows(database) })
           : undefined,
+      }),
+      labelRoutes(rooms.labels),
+      datasetRoutes({
+        datasets: rooms.datasets,
+        camerasMatching: (query) => camerasMatching(rooms.registry, query),
       }),
       modelRoutes({ models: rooms.models, store }),
       jobRoutes(rooms.jobs),

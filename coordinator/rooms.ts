@@ -1,10 +1,14 @@
 import { systemClock } from '../common/runtime/clock.ts';
 import type { Logger } from '../common/runtime/logger.ts';
+import { readHolders } from './camera-rows.ts';
 import { createFleet } from './fleet/fleet.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { FleetSettings } from './fleet/types.ts';
 import type { Ground } from './ground.ts';
 import { CurrentModel } from './learning/current-model.ts';
+import { CaptureNow } from './learning/datasets/capture-now.ts';
+import { Datasets } from './learning/datasets/datasets.ts';
+import { Labels } from './learning/labels/labels.ts';
 import { Models } from './learning/models/models.ts';
 import type { Gateway } from './platform/gateway/gateway.ts';
 import { BullJobQueue } from './platform/jobs/bull-job-queue.ts';
@@ -26,6 +30,8 @@ export interface Rooms {
   registry: Registry;
   fleet: Fleet;
   results: Results;
+  labels: Labels;
+  datasets: Datasets;
   models: Models;
   currentModel: CurrentModel;
   jobs: JobQueue<typeof jobKinds>;
@@ -59,6 +65,7 @@ export function createRooms(
     modelVersion: () => currentModel.version,
     modelReported: ({ agentId }, report) => models.report(agentId, report),
   });
+  const labels = new Labels({ database, trustedSources: config.labels.trustSceneHeader });
   const results: Results = createResults({
     database,
     objects: store,
@@ -67,10 +74,13 @@ export function createRooms(
     settings: {
       reportMs: settings.reportMs,
       quotaBytes: config.frames.quotaBytes,
+      sampleMs: config.frames.sampleSeconds * 1_000,
       retentionDays: config.observations.retentionDays,
       witness: config.intake.witness,
     },
+    onKept: (tx, frame) => labels.acceptClaim(tx, frame),
   });
+  const datasets = new Datasets({ database, captures: createCaptures(ground, { registry, results, wires }) });
   const models: Models = new Models({
     database,
     store,
@@ -85,7 +95,24 @@ export function createRooms(
   });
   const { retentionDays } = config.observations;
   const jobs = createJobs(ground, { registry, fleet, results, retentionDays, logger });
-  return { registry, fleet, results, models, currentModel, jobs };
+  return { registry, fleet, results, labels, datasets, models, currentModel, jobs };
+}
+
+/** Fresh frames of all cameras: the agents that hold them are told. */
+function createCaptures(
+  { database }: Ground,
+  { registry, results, wires }: Pick<Rooms, 'registry' | 'results'> & { wires: Wires },
+): CaptureNow {
+  return new CaptureNow({
+    activeCameras: async () => (await registry.plannableCameras()).map(({ id }) => id),
+    frames: results.frames,
+    hurry: async (ids) => {
+      for (const { agentId, cameraIds } of await readHolders(database, ids)) {
+        wires.gateway?.notify(agentId, 'camera:capture', { cameraIds });
+      }
+    },
+    clock: systemClock,
+  });
 }
 
 function createJobs(

@@ -8,7 +8,9 @@ export interface CoordinatorSettings {
   redisUrl: string | null;
   leases: { ttlSeconds: number; renewSeconds: number; offerSeconds: number; autonomySeconds: number };
   reports: { intervalSeconds: number };
-  frames: { quotaBytes: number };
+  /** `sampleSeconds` 0: no regular samples. */
+  frames: { quotaBytes: number; sampleSeconds: number };
+  labels: { trustSceneHeader: string[] };
   observations: { retentionDays: number };
   training: {
     /** 0: only when asked. */

@@ -29,6 +29,38 @@ export const sampleSchema = z.object({
 });
 export type Sample = z.infer<typeof sampleSchema>;
 
+/** The line of a sample over which a snapshot's digest is taken: equal samples give equal bytes, whoever writes them. */
+export const sampleLine = (sample: Sample): string =>
+  `${JSON.stringify({
+    digest: sample.digest,
+    bytes: sample.bytes,
+    label: sample.label,
+    part: sample.part,
+    cameraId: sample.cameraId,
+    fetchedAt: sample.fetchedAt,
+    labelledBy: sample.labelledBy,
+    labelledAt: sample.labelledAt,
+    modelVersion: sample.modelVersion,
+    scores: sample.scores?.map(({ label, score }) => ({ label, score })) ?? null,
+  })}\n`;
+
+/** Facts of a camera as a snapshot keeps them. Never how to reach it. */
+export const datasetCameraSchema = z.object({
+  id: z.number().int(),
+  name: z.string(),
+  source: z.string(),
+  latitude: z.number().nullable(),
+  longitude: z.number().nullable(),
+  country: z.string().nullable(),
+  region: z.string().nullable(),
+  city: z.string().nullable(),
+  timeZone: z.string().nullable(),
+  licence: z.string().nullable(),
+  attribution: z.string().nullable(),
+  terms: z.string().nullable(),
+});
+export type DatasetCamera = z.infer<typeof datasetCameraSchema>;
+
 /** How a class got into the parts: by camera; by time with a gap, where it has too few cameras; or it cannot be judged. */
 export const classSplits = ['camera', 'time', 'not-evaluable'] as const;
 
@@ -41,7 +73,7 @@ export const datasetClassSchema = z.object({
   ratio: z.number().nonnegative(),
 });
 
-/** An immutable snapshot. Its digest is the SHA-256 of its samples in order. */
+/** An immutable snapshot. Its digest is the SHA-256 of the lines (`sampleLine`) of its samples in order. */
 export const datasetSchema = z.object({
   name: datasetName,
   createdAt: z.iso.datetime(),

@@ -24,6 +24,8 @@ export interface ApplyOptions {
   witness: boolean;
   /** Whether new pictures may be asked for. */
   keepsFrames: boolean;
+  /** Least time between two regular samples of a camera, ms; 0 or absent takes none. */
+  sampleMs?: number;
   traffic: { sent: number; stored: number };
 }
 
@@ -66,7 +68,7 @@ async function count(
   const counted = judged.flatMap(({ fates }) => fates.map((fate) => fate.counted).filter(({ at }) => at.length > 0));
   await foldIntoSpans(tx, counted);
   await writeCameraNews(tx, newsOf(judged));
-  const wanted = options.keepsFrames ? await chooseWanted(tx, counted) : [];
+  const wanted = options.keepsFrames ? await chooseWanted(tx, counted, options.sampleMs ?? 0) : [];
   await writeLog(tx, counted, options.traffic);
   if (options.witness) await writeWitness(tx, judged);
   const receipts = new Map(judged.map((one) => [one.submission, receiptOf(one, wanted, options.reportMs)]));

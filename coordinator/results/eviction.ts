@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { Queryable } from '../platform/database/queries.ts';
 import { codeOf } from '../../common/runtime/errors.ts';
 
 export const objectKeyOf = (digest: string): string => `frames/${digest.slice(0, 2)}/${digest}`;
@@ -22,7 +23,7 @@ const CANDIDATES = `
     share as (select $1::numeric / greatest(count(*), 1) as bytes from used)
   select f.digest, f.bytes from frames f join used using (camera_id) cross join share
   where ${FREE}
-  order by case f.reason when 'daily' then 0 when 'doubtful' then 1 when 'audit' then 1 else 2 end,
+  order by case f.reason when 'daily' then 0 when 'sample' then 0 when 'doubtful' then 1 when 'audit' then 1 else 2 end,
     used.total > share.bytes desc, f.at, f.digest
   limit ${MOST_CANDIDATES}`;
 
@@ -78,6 +79,26 @@ async function deleteFrames(database: Database, objects: ObjectStore, victims: r
     // Somebody referred to one of them just now: nothing was deleted, the next round leaves it out.
     if (codeOf(error) === '23503') return [];
     throw error;
+  }
+}
+
+/** From now on none of them is evicted. Rejects (23503) where one of them is gone. `kind` and `referrer` say who refers to them. */
+export async function referToFrames(
+  tx: Queryable,
+  digests: readonly string[],
+  { kind, referrer }: { kind: 'annotation' | 'snapshot'; referrer: string },
+): Promise<void> {
+  await tx.query(
+    `insert into frame_references (digest, kind, referrer) select d, $2, $3 from unnest($1::text[]) as d
+     order by d on conflict do nothing`,
+    [digests, kind, referrer],
+  );
+  if (kind === 'snapshot') {
+    await tx.query(
+      `update frames set pinned = true where digest in (
+         select digest from frames where digest = any($1) and not pinned order by digest for update)`,
+      [digests],
+    );
   }
 }
 

@@ -6,10 +6,12 @@ import { DIGEST_PATTERN, sha256 } from '../../common/storage/digest.ts';
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { Queryable } from '../platform/database/queries.ts';
+import { askForFrames, countAsked } from './asked.ts';
+import type { AskedFrames } from './asked.ts';
 import { columnList, readList } from './bulk.ts';
 import { evictFrames, hasEvictable, objectKeyOf } from './eviction.ts';
 import type { Traffic } from './traffic.ts';
-import { WANTED_COLUMNS, noteKeptFrame } from './wants.ts';
+import { FRAME_COLUMNS, WANTED_COLUMNS, noteKeptFrame } from './wants.ts';
 import type { WantedFrame } from './wants.ts';
 
 export interface FramesOptions {
@@ -18,6 +20,8 @@ export interface FramesOptions {
   quotaBytes: number;
   traffic: Traffic;
   logger: Logger;
+  /** Called in the transaction that keeps a picture. */
+  onKept?: (tx: Queryable, frame: WantedFrame) => Promise<void>;
 }
 
 export interface KeptFrame {
@@ -94,10 +98,20 @@ export class Frames {
     { limit = 50, before }: { limit?: number; before?: number } = {},
   ): Promise<KeptFrame[]> {
     return this.#options.database.many<KeptFrame & Record<string, unknown>>(
-      `select ${readList(WANTED_COLUMNS)}, bytes, pinned from frames
+      `select ${readList(FRAME_COLUMNS)}, bytes, pinned from frames
        where camera_id = $1 and ($2::float8 is null or at < instant_of_ms($2)) order by at desc, digest limit $3`,
       [cameraId, before ?? null, limit],
     );
+  }
+
+  /** Wants a fresh good picture of each of these cameras; gives the moment of asking, ms of the database's clock. */
+  ask(cameraIds: readonly number[]): Promise<number> {
+    return askForFrames(this.#options.database, cameraIds);
+  }
+
+  /** What became of the cameras that were asked at that moment or later. */
+  asked(askedAt: number): Promise<AskedFrames> {
+    return countAsked(this.#options.database, askedAt);
   }
 
   /** Brings the store back under its quota and finds out anew whether it is full. */
@@ -127,11 +141,11 @@ export class Frames {
   }
 
   #insert(digest: string, cameraId: number, bytes: Buffer): Promise<'stored' | 'known'> {
-    const { database, objects } = this.#options;
+    const { database, objects, onKept } = this.#options;
     return database.transaction(async (tx) => {
       const wanted = await findWanted(tx, digest, cameraId, 'for update');
       if (!wanted) return 'known';
-      const columns = columnList(WANTED_COLUMNS);
+      const columns = columnList(FRAME_COLUMNS);
       // The row before the object: it waits for an eviction of the same digest that is under way.
       const { rowCount } = await tx.query(
         `insert into frames (${columns}, bytes) select ${columns}, $2 from frames_wanted where digest = $1
@@ -141,6 +155,8 @@ export class Frames {
       await tx.query('delete from frames_wanted where digest = $1', [digest]);
       await noteKeptFrame(tx, wanted);
       await objects.put(objectKeyOf(digest), bytes);
+      // Last: what it locks is free again with the commit.
+      if (rowCount === 1) await onKept?.(tx, wanted);
       return rowCount === 1 ? 'stored' : 'known';
     });
   }

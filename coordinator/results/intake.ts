@@ -19,6 +19,8 @@ export interface IntakeOptions {
   witness: boolean;
   /** Whether new pictures may be asked for. */
   keepsFrames: () => boolean;
+  /** Least time between two regular samples of a camera, ms; 0 or absent takes none. */
+  sampleMs?: number;
 }
 
 export interface Sender {

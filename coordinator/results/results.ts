@@ -5,6 +5,7 @@ import type { Logger } from '../../common/runtime/logger.ts';
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Database } from '../platform/database/database.ts';
 import { Frames } from './frames.ts';
+import type { FramesOptions } from './frames.ts';
 import { Intake } from './intake.ts';
 import { LatestPictures } from './latest.ts';
 import { Partitions } from './partitions.ts';
@@ -22,6 +23,8 @@ export interface ResultsDeps {
   logger: Logger;
   clock?: Clock;
   settings: ResultsSettings;
+  /** Called in the transaction that keeps a picture. */
+  onKept?: FramesOptions['onKept'];
 }
 
 export interface ResultsSettings {
@@ -31,6 +34,8 @@ export interface ResultsSettings {
   quotaBytes: number;
   /** Days that observations are kept. */
   retentionDays: number;
+  /** Least time between two regular samples of a camera, ms. Default: none are taken. */
+  sampleMs?: number;
   /** Records the id of every counted attempt: for tests only. */
   witness?: boolean;
 }
@@ -63,14 +68,17 @@ export function createResults({
   logger,
   clock = systemClock,
   settings,
+  onKept,
 }: ResultsDeps): Results {
   const traffic = new Traffic();
-  const frames = new Frames({ database, objects, quotaBytes: settings.quotaBytes, traffic, logger });
+  const { quotaBytes } = settings;
+  const frames = new Frames({ database, objects, quotaBytes, traffic, logger, ...(onKept && { onKept }) });
   const partitions = new Partitions(database);
   const queries = new ResultQueries(database, clock);
   const intake = new Intake({
     ...{ database, window, traffic, reportMs: settings.reportMs, witness: settings.witness ?? false },
     keepsFrames: () => frames.keeps,
+    sampleMs: settings.sampleMs ?? 0,
   });
   const jobs: ResultJobs = {
     'partitions.upkeep': async () => {

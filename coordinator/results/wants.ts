@@ -16,6 +16,12 @@ export interface Keeps {
   dailyAt: number | null;
   doubtfulAt: number | null;
   auditAt: number | null;
+  /** Of good frames: when the first and the last one were fetched. */
+  firstAt: number | null;
+  lastAt: number | null;
+  /** When somebody last asked for a fresh picture, and when it came. */
+  askedAt: number | null;
+  cameAt: number | null;
 }
 
 export interface WantedFrame {
@@ -27,6 +33,8 @@ export interface WantedFrame {
   label: string | null;
   modelVersion: string | null;
   scores: Scores | null;
+  /** What the camera claims to show. */
+  sceneLabel: string | null;
 }
 
 /** A top score below one half: something else is as likely. */
@@ -36,13 +44,20 @@ const AGAIN_AFTER_MS = 3_600_000;
 /** A picture asked for and not sent by then was dropped by its agent. */
 const ASKED_FOR_MS = 600_000;
 
-const NOTHING: Keeps = { verdicts: [], labels: [], dailyAt: null, doubtfulAt: null, auditAt: null };
+const NOTHING: Keeps = {
+  ...{ verdicts: [], labels: [], dailyAt: null, doubtfulAt: null, auditAt: null },
+  ...{ firstAt: null, lastAt: null, askedAt: null, cameAt: null },
+};
 
-/** Why the fragment's picture is worth keeping, the most remarkable reason first; `undefined` where it is not. */
-export function reasonToKeep(counted: Counted, keeps: Keeps = NOTHING): KeepReason | undefined {
+/**
+ * Why the fragment's picture is worth keeping, the most remarkable reason first; `undefined` where it is not. `sampleMs`: least
+ * time between two regular samples of a camera, ms; 0 takes none.
+ */
+export function reasonToKeep(counted: Counted, keeps: Keeps = NOTHING, sampleMs = 0): KeepReason | undefined {
   const { fragment, outcomes } = counted;
   const at = counted.at.at(-1);
   if (counted.frameDigest === null || at === undefined || !VERDICTS[fragment.verdict].yieldsFrame) return undefined;
+  if (isAsked(at, fragment.verdict, keeps)) return 'asked';
   if (!keeps.verdicts.includes(fragment.verdict)) return 'verdict';
   if (fragment.label !== null && !keeps.labels.includes(fragment.label)) return 'label';
   const isDue = (last: number | null): boolean => last === null || at - last >= AGAIN_AFTER_MS;
@@ -53,10 +68,21 @@ export function reasonToKeep(counted: Counted, keeps: Keeps = NOTHING): KeepReas
   if (outcomes.some((outcome) => (outcome & OUTCOME.auditDiffers) !== 0)) return 'audit';
   if (outcomes.some((outcome) => (outcome & OUTCOME.audited) !== 0) && isDue(keeps.auditAt)) return 'audit';
   if (keeps.dailyAt === null || dayOf(keeps.dailyAt) < dayOf(at)) return 'daily';
-  return undefined;
+  return fragment.verdict === 'good' && isSampleDue(at, keeps, sampleMs) ? 'sample' : undefined;
 }
 
-export const WANTED_COLUMNS = {
+function isAsked(at: number, verdict: Verdict, { askedAt, cameAt, lastAt }: Keeps): boolean {
+  if (verdict !== 'good' || askedAt === null || at < askedAt) return false;
+  return Math.max(cameAt ?? 0, lastAt ?? 0) < askedAt;
+}
+
+/** Each pause is as long as the time covered so far: few pictures, spread over whatever time there is. */
+function isSampleDue(at: number, { firstAt, lastAt }: Keeps, sampleMs: number): boolean {
+  if (sampleMs === 0 || firstAt === null || lastAt === null) return false;
+  return at - lastAt >= Math.max(sampleMs, lastAt - firstAt);
+}
+
+export const FRAME_COLUMNS = {
   digest: ['digest', 'text'],
   camera_id: ['cameraId', 'bigint'],
   at: ['at', 'instant'],
@@ -66,11 +92,14 @@ export const WANTED_COLUMNS = {
   model_version: ['modelVersion', 'text'],
   scores: ['scores', 'jsonb'],
 } as const satisfies Columns;
+export const WANTED_COLUMNS = { ...FRAME_COLUMNS, scene_label: ['sceneLabel', 'text'] } as const satisfies Columns;
 
 const keepsOf = statement(
   'results.keepsOf',
   `select camera_id as "cameraId", verdicts, labels, ms_of_instant(daily_at) as "dailyAt",
-     ms_of_instant(doubtful_at) as "doubtfulAt", ms_of_instant(audit_at) as "auditAt"
+     ms_of_instant(doubtful_at) as "doubtfulAt", ms_of_instant(audit_at) as "auditAt",
+     ms_of_instant(first_at) as "firstAt", ms_of_instant(last_at) as "lastAt",
+     ms_of_instant(asked_at) as "askedAt", ms_of_instant(came_at) as "cameAt"
    from camera_keeps where camera_id = any($1::bigint[])`,
 );
 const alreadyAsked = statement(
@@ -90,14 +119,18 @@ const saveWanted = statement(
  * Chooses and records the pictures to ask for: none that is there already, and of one camera none for a reason for which
  * another was asked just now.
  */
-export async function chooseWanted(tx: Queryable, counted: readonly Counted[]): Promise<WantedFrame[]> {
+export async function chooseWanted(
+  tx: Queryable,
+  counted: readonly Counted[],
+  sampleMs: number,
+): Promise<WantedFrame[]> {
   const pictures = counted.filter(({ frameDigest }) => frameDigest !== null);
   if (pictures.length === 0) return [];
   const ids = [...new Set(pictures.map(({ fragment }) => fragment.cameraId))];
   const rows = await tx.many<Keeps & { cameraId: number }>(keepsOf, [ids]);
   const keeps = new Map(rows.map((row) => [row.cameraId, row]));
   const candidates = pictures.flatMap((picture) => {
-    const reason = reasonToKeep(picture, keeps.get(picture.fragment.cameraId));
+    const reason = reasonToKeep(picture, keeps.get(picture.fragment.cameraId), sampleMs);
     return reason === undefined ? [] : [wantedOf(picture, reason)];
   });
   if (candidates.length === 0) return [];
@@ -105,6 +138,7 @@ export async function chooseWanted(tx: Queryable, counted: readonly Counted[]): 
     candidates.map(({ digest }) => digest),
     [...new Set(candidates.map(({ cameraId }) => cameraId))],
   ]);
+  await noteKnown(tx, candidates, asked);
   const taken = new Set(asked.map(({ digest }) => digest));
   const pending = new Set(asked.map(({ cameraId, reason }) => `${cameraId} ${reason}`));
   const wanted: WantedFrame[] = [];
@@ -120,27 +154,59 @@ export async function chooseWanted(tx: Queryable, counted: readonly Counted[]): 
 }
 
 function wantedOf({ fragment, frameDigest, at }: Counted, reason: KeepReason): WantedFrame {
-  const { cameraId, verdict, label, modelVersion, scores } = fragment;
+  const { cameraId, verdict, label, modelVersion, scores, sceneLabel = null } = fragment;
   const last = at.at(-1) as number;
-  return { digest: frameDigest as string, cameraId, at: last, reason, verdict, label, modelVersion, scores };
+  return {
+    digest: frameDigest as string,
+    cameraId,
+    at: last,
+    reason,
+    verdict,
+    label,
+    modelVersion,
+    scores,
+    sceneLabel,
+  };
+}
+
+/** A picture that was asked for and turns out to be one that is kept already has come, too. */
+async function noteKnown(
+  tx: Queryable,
+  candidates: readonly WantedFrame[],
+  asked: readonly { digest: string; cameraId: number | null }[],
+): Promise<void> {
+  const kept = new Set(asked.filter(({ cameraId }) => cameraId === null).map(({ digest }) => digest));
+  for (const { cameraId, digest, at } of candidates.filter(
+    ({ reason, digest }) => reason === 'asked' && kept.has(digest),
+  )) {
+    await tx.query('update camera_keeps set came_at = instant_of_ms($2), came_digest = $3 where camera_id = $1', [
+      cameraId,
+      at,
+      digest,
+    ]);
+  }
 }
 
 const noteKept = statement(
   'results.noteKept',
-  `insert into camera_keeps as k (camera_id, verdicts, labels, daily_at, doubtful_at, audit_at)
+  `insert into camera_keeps as k (camera_id, verdicts, labels, daily_at, doubtful_at, audit_at, first_at, last_at, came_at, came_digest)
    values ($1, array[$2], case when $3::text is null then '{}'::text[] else array[$3::text] end, instant_of_ms($4),
-     case when $5 = 'doubtful' then instant_of_ms($4) end, case when $5 = 'audit' then instant_of_ms($4) end)
+     case when $5 = 'doubtful' then instant_of_ms($4) end, case when $5 = 'audit' then instant_of_ms($4) end,
+     case when $2 = 'good' then instant_of_ms($4) end, case when $2 = 'good' then instant_of_ms($4) end,
+     case when $5 = 'asked' then instant_of_ms($4) end, case when $5 = 'asked' then $6 end)
    on conflict (camera_id) do update set
      verdicts = case when k.verdicts @> excluded.verdicts then k.verdicts else k.verdicts || excluded.verdicts end,
      labels = case when k.labels @> excluded.labels then k.labels else k.labels || excluded.labels end,
      daily_at = greatest(k.daily_at, excluded.daily_at),
      doubtful_at = greatest(k.doubtful_at, excluded.doubtful_at),
-     audit_at = greatest(k.audit_at, excluded.audit_at)`,
+     audit_at = greatest(k.audit_at, excluded.audit_at),
+     first_at = least(k.first_at, excluded.first_at), last_at = greatest(k.last_at, excluded.last_at),
+     came_at = greatest(k.came_at, excluded.came_at), came_digest = coalesce(excluded.came_digest, k.came_digest)`,
 );
 
 /** Any kept picture is also the one of its day. */
 export async function noteKeptFrame(tx: Queryable, frame: WantedFrame): Promise<void> {
-  await tx.query(noteKept, [frame.cameraId, frame.verdict, frame.label, frame.at, frame.reason]);
+  await tx.query(noteKept, [frame.cameraId, frame.verdict, frame.label, frame.at, frame.reason, frame.digest]);
 }
 
 /** Forgets wishes that no agent fulfilled; the next picture with the same reason is asked for. */

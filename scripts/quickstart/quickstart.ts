@@ -38,7 +38,14 @@ export async function quickstart(options: QuickstartOptions, say: Say): Promise<
       port: options.port,
       say,
       signal,
-      coordinatorEnv: farm ? { CAMFLEET_INTAKE_WITNESS: 'true' } : {},
+      coordinatorEnv: farm
+        ? {
+            CAMFLEET_INTAKE_WITNESS: 'true',
+            // Our own cameras say what they show, and somebody is waiting for several frames of each.
+            CAMFLEET_LABELS_TRUST_SCENE_HEADER: 'farm',
+            CAMFLEET_FRAMES_SAMPLE_SECONDS: '20',
+          }
+        : {},
       // Cameras on this machine are allowed for our own farm only.
       agentEnv: farm
         ? { CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8', CAMFLEET_AGENT_CAPTURE_ATTEMPT_HEADER: 'true' }

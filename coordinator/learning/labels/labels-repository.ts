@@ -1,0 +1,138 @@
+import type { Part } from '../../../common/domain/dataset.ts';
+import type { Queryable } from '../../platform/database/queries.ts';
+
+export interface LabelledFrame {
+  digest: string;
+  cameraId: number;
+  label: string;
+}
+
+export interface Annotation extends LabelledFrame {
+  id: number;
+  labelledBy: string;
+  /** ms. */
+  labelledAt: number;
+  /** When another label took its place, ms; `null` while it is valid. */
+  replacedAt: number | null;
+  /** When the frame was fetched, ms. */
+  fetchedAt: number;
+  verdict: string;
+}
+
+export interface ClassCount {
+  label: string;
+  frames: number;
+  /** Frames whose verdict is good: what a snapshot can have. */
+  good: number;
+  cameras: number;
+  /** Cameras by the part that they play. */
+  parts: Record<Part, number>;
+}
+
+/** Gives the frames that had another label, and those that have a new one. Frames that have this label already are left alone. */
+export async function annotate(
+  tx: Queryable,
+  frames: readonly LabelledFrame[],
+  by: string,
+): Promise<{ changed: number; written: number }> {
+  const given = `json_to_recordset($1::json) as g(digest text, "cameraId" bigint, label text)`;
+  const rows = JSON.stringify(frames);
+  // Who else labels one of these frames waits: a frame has one valid label.
+  await tx.query('select from frames where digest = any($1::text[]) order by digest for no key update', [
+    frames.map(({ digest }) => digest),
+  ]);
+  const { rowCount: changed } = await tx.query(
+    `update annotations a set replaced_at = clock_timestamp() from ${given}
+     where a.digest = g.digest and a.replaced_at is null and a.label <> g.label`,
+    [rows],
+  );
+  const { rowCount: written } = await tx.query(
+    `insert into annotations (digest, camera_id, label, labelled_by)
+     select g.digest, g."cameraId", g.label, $2 from ${given}
+     where not exists (select from annotations a where a.digest = g.digest and a.replaced_at is null)`,
+    [rows, by],
+  );
+  return { changed, written };
+}
+
+export async function camerasOfFrames(tx: Queryable, digests: readonly string[]): Promise<Map<string, number>> {
+  const rows = await tx.many<{ digest: string; cameraId: number }>(
+    'select digest, camera_id as "cameraId" from frames where digest = any($1::text[])',
+    [digests],
+  );
+  return new Map(rows.map(({ digest, cameraId }) => [digest, cameraId]));
+}
+
+/** Name in a file → ids of cameras that are meant: by id, else by the id that their source gave them. */
+export async function camerasNamed(tx: Queryable, names: readonly string[]): Promise<Map<string, number[]>> {
+  const rows = await tx.many<{ name: string; ids: number[] }>(
+    `select n.name, array_agg(c.id) as ids from unnest($1::text[]) as n(name)
+     join cameras c on case when n.name ~ '^[1-9][0-9]{0,8}$' and exists (select from cameras i where i.id = n.name::int)
+       then c.id = n.name::int else c.source_camera_id = n.name end
+     group by n.name`,
+    [names],
+  );
+  return new Map(rows.map(({ name, ids }) => [name, ids]));
+}
+
+/** The kept frame of each camera that is nearest in time, if one is near enough; in the order of the questions. */
+export async function nearestFrames(
+  tx: Queryable,
+  questions: readonly { cameraId: number; at: number }[],
+  withinMs: number,
+): Promise<(string | null)[]> {
+  const rows = await tx.many<{ digest: string | null }>(
+    `select f.digest from json_to_recordset($1::json) with ordinality as q("cameraId" bigint, at float8, n)
+     left join lateral (
+       select digest from frames f where f.camera_id = q."cameraId"
+         and f.at between instant_of_ms(q.at - $2) and instant_of_ms(q.at + $2)
+       order by abs(extract(epoch from f.at) * 1000 - q.at), f.at, f.digest limit 1) f on true
+     order by q.n`,
+    [JSON.stringify(questions), withinMs],
+  );
+  return rows.map(({ digest }) => digest);
+}
+
+export interface LabelQuery {
+  /** Id of the last one of the page before. */
+  after: number;
+  limit: number;
+  label?: string;
+  cameraId?: number;
+  /** Those that were replaced, too. */
+  history?: boolean;
+}
+
+export async function listAnnotations(db: Queryable, query: LabelQuery): Promise<Annotation[]> {
+  return db.many<Annotation & Record<string, unknown>>(
+    `select a.id, a.digest, a.camera_id as "cameraId", a.label, a.labelled_by as "labelledBy",
+       ms_of_instant(a.labelled_at) as "labelledAt", ms_of_instant(a.replaced_at) as "replacedAt",
+       ms_of_instant(f.at) as "fetchedAt", f.verdict
+     from annotations a join frames f using (digest)
+     where a.id > $1 and ($3::text is null or a.label = $3) and ($4::bigint is null or a.camera_id = $4)
+       and ($5 or a.replaced_at is null)
+     order by a.id limit $2`,
+    [query.after, query.limit, query.label ?? null, query.cameraId ?? null, query.history ?? false],
+  );
+}
+
+export async function countClasses(db: Queryable): Promise<ClassCount[]> {
+  const inPart = (part: Part): string => `'${part}', count(distinct a.camera_id) filter (where p.part = '${part}')`;
+  return db.many<ClassCount & Record<string, unknown>>(
+    `select a.label, count(*) as frames, count(*) filter (where f.verdict = 'good') as good,
+       count(distinct a.camera_id) as cameras,
+       jsonb_build_object(${inPart('training')}, ${inPart('reference')}, ${inPart('test')}) as parts
+     from annotations a join frames f using (digest) left join camera_parts p on p.camera_id = a.camera_id
+     where a.replaced_at is null group by a.label order by a.label collate "C"`,
+  );
+}
+
+/** Among the sources, that of the camera. */
+export async function sourceAmong(
+  tx: Queryable,
+  cameraId: number,
+  sources: readonly string[],
+): Promise<string | undefined> {
+  const sql = 'select source from cameras where id = $1 and source = any($2::text[])';
+  return (await tx.maybeOne<{ source: string }>(sql, [cameraId, sources]))?.source;
+}
