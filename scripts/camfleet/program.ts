@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import { addAgentCommands } from './agents.ts';
+import { addBackboneCommands } from './backbone.ts';
 import { addCameraCommands } from './cameras.ts';
 import { addConfigCommands } from './config.ts';
 import { addJobCommands } from './jobs.ts';
 import { addModelCommands } from './models.ts';
 import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
+import { addTrainingCommands } from './training.ts';
 import type { Context } from './verb.ts';
 
 /** The whole tool; a new noun is one file and one line here. */
@@ -23,6 +25,8 @@ export function createProgram(context: Context, version: string): Command {
   addCameraCommands(program, context);
   addAgentCommands(program, context);
   addModelCommands(program, context);
+  addBackboneCommands(program, context);
+  addTrainingCommands(program, context);
   addJobCommands(program, context);
   addStatusCommand(program, context);
   addConfigCommands(program, context);

@@ -29,9 +29,9 @@ export function whyNotReady(
 /** Why nothing can be learnt or judged from a snapshot; `undefined` where something can. */
 export function whyNotTrainable({ name, classes }: Dataset): string | undefined {
   const usable = classes.filter(({ counts }) => counts.training > 0 && counts.test > 0).length;
-  if (usable >= 2) return undefined;
-  return (
-    `The snapshot ${name} has ${usable} classes with both training and test images, and two are needed; ` +
-    'label frames of more cameras of each class, then make another snapshot.'
-  );
+  const hasReference = classes.some(({ counts }) => counts.reference > 0);
+  if (usable >= 2 && hasReference) return undefined;
+  const lack =
+    usable < 2 ? `${usable} classes with both training and test images, and two are needed` : 'no reference image';
+  return `The snapshot ${name} has ${lack}; label frames of more cameras of each class, then make another snapshot.`;
 }
