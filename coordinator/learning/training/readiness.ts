@@ -1,10 +1,9 @@
 import type { Dataset } from '../../../common/domain/dataset.ts';
 
-/** Labels of one class that a snapshot could use. */
-export interface LabelCount {
-  label: string;
-  frames: number;
-  cameras: number;
+/** Valid labels of good frames: what a snapshot can have. */
+export interface LabelCounts {
+  good: number;
+  classes: readonly { label: string; good: number }[];
 }
 
 export interface ReadinessRules {
@@ -16,12 +15,12 @@ export interface ReadinessRules {
 
 /** Why the schedule does not train now; `undefined` where it may. */
 export function whyNotReady(
-  counts: readonly LabelCount[],
+  counts: LabelCounts,
   fresh: number,
   { minimumNew, minimumPerClass }: ReadinessRules,
 ): string | undefined {
   if (fresh < minimumNew) return `${fresh} new labels, ${minimumNew} are waited for`;
-  const classes = counts.filter(({ frames }) => frames >= minimumPerClass).length;
+  const classes = counts.classes.filter(({ good }) => good >= minimumPerClass).length;
   if (classes >= 2) return undefined;
   return `${classes} classes have ${minimumPerClass} labelled frames or more, two are needed`;
 }

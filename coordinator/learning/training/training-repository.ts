@@ -40,6 +40,8 @@ export interface NewRun {
   promote: PromoteRule;
   askedBy: string;
   scheduled: boolean;
+  /** Labels that there are. */
+  labels: number;
 }
 
 export class TrainingRepository {
@@ -49,12 +51,12 @@ export class TrainingRepository {
     this.#database = database;
   }
 
-  /** `undefined` where the schedule has trained on this snapshot already. */
-  async insert({ dataset, settings, promote, askedBy, scheduled }: NewRun): Promise<number | undefined> {
+  /** `undefined` where the schedule has trained on this snapshot already, or a scheduled run is open. */
+  async insert({ dataset, settings, promote, askedBy, scheduled, labels }: NewRun): Promise<number | undefined> {
     const row = await this.#database.maybeOne<{ id: number }>(
-      `insert into training_runs (dataset_name, dataset_digest, settings, promote, asked_by, scheduled)
-       values ($1, $2, $3, $4, $5, $6) on conflict (dataset_digest) where scheduled do nothing returning id`,
-      [dataset.name, dataset.digest, JSON.stringify(settings), promote, askedBy, scheduled],
+      `insert into training_runs (dataset_name, dataset_digest, settings, promote, asked_by, scheduled, labels)
+       values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning id`,
+      [dataset.name, dataset.digest, JSON.stringify(settings), promote, askedBy, scheduled, labels],
     );
     return row?.id;
   }
@@ -89,12 +91,12 @@ export class TrainingRepository {
     );
   }
 
-  /** When the newest run was asked for, ms. */
-  async lastAskedAt(): Promise<number | null> {
-    const { at } = await this.#database.one<{ at: number | null }>(
-      'select ms_of_instant(max(created_at)) as at from training_runs',
+  /** The newest run, and how many labels there were for it; zeros where there was none. */
+  async newest(): Promise<{ id: number; labels: number }> {
+    const row = await this.#database.maybeOne<{ id: number; labels: number }>(
+      'select id, labels from training_runs order by id desc limit 1',
     );
-    return at;
+    return row ?? { id: 0, labels: 0 };
   }
 
   /** The oldest waiting run, taken for this trainer; of several that ask at once each gets another one. */

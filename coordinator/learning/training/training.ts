@@ -9,24 +9,22 @@ import type {
   TrainingResult,
   TrainingRun,
   TrainingRunSummary,
-  TrainingSettings,
 } from '../../../common/protocol/training.ts';
-import { AppError } from '../../../common/runtime/errors.ts';
+import { AppError, codeOf } from '../../../common/runtime/errors.ts';
 import type { Logger } from '../../../common/runtime/logger.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { decidePromotion } from './promotion.ts';
 import { whyNotReady, whyNotTrainable } from './readiness.ts';
-import type { LabelCount, ReadinessRules } from './readiness.ts';
+import type { LabelCounts, ReadinessRules } from './readiness.ts';
 import { TrainingRepository } from './training-repository.ts';
-import type { Claim } from './training-repository.ts';
+import type { Claim, NewRun } from './training-repository.ts';
 
-/** Where snapshots come from. */
+/** Where labels and snapshots come from. */
 export interface SnapshotSource {
-  /** Labels that a snapshot could use, by class, and how many were given after `since` (ms; `null`: all). */
-  labels(since: number | null): Promise<{ classes: LabelCount[]; fresh: number }>;
-  /** A new snapshot of all usable labels. */
+  labels(): Promise<LabelCounts>;
+  /** Rejects with DATASET_EXISTS where the name is taken. */
   create(name: string, askedBy: string): Promise<Dataset>;
-  /** Rejects where there is none of this name. */
+  /** Rejects with DATASET_NOT_FOUND. */
   find(name: string): Promise<Dataset>;
 }
 
@@ -58,6 +56,8 @@ const SCHEDULE = 'the schedule';
 export class Training {
   readonly #options: TrainingOptions;
   readonly #runs: TrainingRepository;
+  /** Labels of the last snapshot on which nothing could be trained. */
+  #triedLabels = 0;
 
   constructor(options: TrainingOptions) {
     this.#options = options;
@@ -81,7 +81,9 @@ export class Training {
     const dataset = name === undefined ? await snapshots.create(nameNow(), askedBy) : await snapshots.find(name);
     const why = whyNotTrainable(dataset);
     if (why !== undefined) throw new AppError('TRAINING_IMPOSSIBLE', why, { details: { status: 409 } });
-    const id = await this.#insert(dataset, { settings, promote: promote ?? rules.promote, askedBy, scheduled: false });
+    const { good } = await snapshots.labels();
+    const run = { settings, promote: promote ?? rules.promote, askedBy, scheduled: false, labels: good };
+    const id = await this.#insert(dataset, run);
     return this.show(id as number);
   }
 
@@ -91,22 +93,31 @@ export class Training {
     const { snapshots, rules, logger } = this.#options;
     const { waiting, running } = await this.#runs.open();
     if (waiting + running > 0) return { skipped: 'a run waits or runs already' };
-    const { classes, fresh } = await snapshots.labels(await this.#runs.lastAskedAt());
-    const notReady = whyNotReady(classes, fresh, rules);
+    const [counts, newest] = await Promise.all([snapshots.labels(), this.#runs.newest()]);
+    const notReady = whyNotReady(counts, counts.good - Math.max(newest.labels, this.#triedLabels), rules);
     if (notReady !== undefined) return { skipped: notReady };
-    const dataset = await snapshots.create(nameNow(), SCHEDULE);
+    // The same name at a second attempt: a job that died in between goes on with the snapshot that it made.
+    const dataset = await this.#snapshot(`training-${newest.id + 1}-of-${counts.good}-labels`);
     const why = whyNotTrainable(dataset);
     if (why !== undefined) {
+      this.#triedLabels = counts.good;
       logger.info({ dataset: dataset.name, why }, 'no training yet');
       return { skipped: why };
     }
-    const id = await this.#insert(dataset, {
-      settings: {},
-      promote: rules.promote,
-      askedBy: SCHEDULE,
-      scheduled: true,
-    });
+    const { promote } = rules;
+    const run = { settings: {}, promote, askedBy: SCHEDULE, scheduled: true, labels: counts.good };
+    const id = await this.#insert(dataset, run);
     return id === undefined ? { skipped: `the snapshot ${dataset.name} was trained on already` } : { run: id };
+  }
+
+  async #snapshot(name: string): Promise<Dataset> {
+    const { snapshots } = this.#options;
+    try {
+      return await snapshots.create(name, SCHEDULE);
+    } catch (error) {
+      if (codeOf(error) === 'DATASET_EXISTS') return snapshots.find(name);
+      throw error;
+    }
   }
 
   /** @throws AppError TRAINING_NOT_FOUND, TRAINING_STATE */
@@ -176,10 +187,7 @@ export class Training {
     });
   }
 
-  async #insert(
-    dataset: Dataset,
-    run: { settings: TrainingSettings; promote: PromoteRule; askedBy: string; scheduled: boolean },
-  ): Promise<number | undefined> {
+  async #insert(dataset: Dataset, run: Omit<NewRun, 'dataset'>): Promise<number | undefined> {
     const { budgetSeconds } = this.#options.rules;
     const settings = { ...(budgetSeconds !== null && { budgetSeconds }), ...run.settings };
     return this.#runs.insert({ ...run, settings, dataset });

@@ -37,7 +37,7 @@ const tokens = {} as Record<Role, string>;
 const fleetKey = createKeyPair();
 
 /** The labels that the schedule finds, and the snapshots that were made. */
-const labels = { fresh: 0, perClass: 10 };
+const labels = { perClass: 10 };
 const snapshots = new Map<string, Dataset>();
 const rules: TrainingRules = {
   minimumNew: 20,
@@ -60,10 +60,11 @@ beforeAll(async () => {
     logger: silentLogger,
     snapshots: {
       labels: async () => ({
-        fresh: labels.fresh,
-        classes: COLOURS.map((label) => ({ label, frames: labels.perClass, cameras: 5 })),
+        good: 3 * labels.perClass,
+        classes: COLOURS.map((label) => ({ label, good: labels.perClass })),
       }),
       create: async (name) => {
+        if (snapshots.has(name)) throw new AppError('DATASET_EXISTS', `There is a snapshot ${name}.`);
         snapshots.set(name, datasetOf(name, labels.perClass));
         return snapshots.get(name) as Dataset;
       },
@@ -102,7 +103,7 @@ beforeEach(async () => {
   await db.database.query('update model_in_force set version = null, previous = null');
   // An answer serves for a second.
   await eventually(async () => (await models.current()) === null);
-  Object.assign(labels, { fresh: 0, perClass: 10 });
+  labels.perClass = 10;
 });
 
 async function call<T = Record<string, unknown>>(
@@ -247,28 +248,38 @@ describe('a run', () => {
 });
 
 describe('the schedule', () => {
-  test('waits for enough labels, then asks for one run a snapshot', async () => {
-    expect(await training.runSchedule()).toEqual({ skipped: '0 new labels, 20 are waited for' });
-    Object.assign(labels, { fresh: 20, perClass: 4 });
+  test('waits for enough labels of enough classes, then trains when enough new ones came', async () => {
+    labels.perClass = 6;
+    expect(await training.runSchedule()).toEqual({ skipped: '18 new labels, 20 are waited for' });
+    labels.perClass = 10;
+    rules.minimumPerClass = 11;
     expect(await training.runSchedule()).toMatchObject({
       skipped: expect.stringContaining('two are needed') as string,
     });
-    labels.perClass = 10;
-    const first = await training.runSchedule();
-    expect(first).toMatchObject({ run: expect.any(Number) as number });
+    rules.minimumPerClass = 5;
+    const first = (await training.runSchedule()) as { run: number };
+    expect(await training.show(first.run)).toMatchObject({ state: 'waiting', askedBy: 'the schedule' });
     expect(await training.runSchedule()).toEqual({ skipped: 'a run waits or runs already' });
-    await training.cancel((first as { run: number }).run);
-    expect(await training.runSchedule(), 'nothing new in the snapshot').toMatchObject({
-      skipped: expect.stringContaining('was trained on already') as string,
-    });
-    labels.perClass = 12;
+    await training.cancel(first.run);
+    expect(await training.runSchedule()).toEqual({ skipped: '0 new labels, 20 are waited for' });
+    labels.perClass = 17;
     expect(await training.runSchedule()).toMatchObject({ run: expect.any(Number) as number });
   });
 
   test('that stalls and runs twice at once asks for one run', async () => {
-    labels.fresh = 30;
+    labels.perClass = 20;
     await Promise.all([training.runSchedule(), training.runSchedule(), training.runSchedule()]);
     expect(await training.list(10)).toHaveLength(1);
+  });
+
+  test('goes on with the snapshot of a job that died before it asked for a run', async () => {
+    labels.perClass = 25;
+    const { id } = await training.start({}, 'anna');
+    await training.cancel(id);
+    labels.perClass = 35;
+    snapshots.set(`training-${id + 1}-of-105-labels`, datasetOf('left behind', 35));
+    const { run } = (await training.runSchedule()) as { run: number };
+    expect((await training.show(run)).dataset).toBe('left behind');
   });
 });
 

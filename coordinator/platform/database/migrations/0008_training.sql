@@ -8,6 +8,8 @@ create table training_runs (
   asked_by text not null,
   -- By the schedule, not by somebody.
   scheduled boolean not null default false,
+  -- Labels that there were then; the schedule waits until there are more.
+  labels bigint not null,
   state text not null default 'waiting' check (state in ('waiting', 'running', 'succeeded', 'failed', 'cancelled')),
   trainer text,
   -- Numbers the claims: together with the trainer it fences one that was given up for dead.
@@ -28,6 +30,9 @@ create table training_runs (
 
 -- A job that stalls runs twice: the schedule trains once on what is in a snapshot.
 create unique index training_runs_scheduled on training_runs (dataset_digest) where scheduled;
+-- And one run at a time, whoever else looks at the same moment.
+create unique index training_runs_one_scheduled on training_runs (scheduled)
+  where scheduled and state in ('waiting', 'running');
 create index training_runs_open on training_runs (id) where state in ('waiting', 'running');
 create index training_runs_model on training_runs (model_version) where model_version is not null;
 
