@@ -1,6 +1,6 @@
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { columnList, insertRows, overwrite, readList } from './bulk.ts';
+import { arraysOf, columnList, insertRows, overwrite, readList } from './bulk.ts';
 import type { Columns } from './bulk.ts';
 import type { Span } from './fold.ts';
 
@@ -61,9 +61,9 @@ export interface SpanChanges {
 }
 
 export async function writeSpans(tx: Queryable, { closed, open, ended }: SpanChanges): Promise<void> {
-  if (closed.length > 0) await tx.query(closeSpans, [JSON.stringify(closed)]);
+  if (closed.length > 0) await tx.query(closeSpans, arraysOf(SPAN_COLUMNS, closed));
   if (ended.length > 0) await tx.query(dropOpen, [JSON.stringify(ended)]);
-  if (open.length > 0) await tx.query(writeOpen, [JSON.stringify(open)]);
+  if (open.length > 0) await tx.query(writeOpen, arraysOf(SPAN_COLUMNS, open));
 }
 
 /** Closes spans that can grow no more because their UTC day is over. Returns how many. */

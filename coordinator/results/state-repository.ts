@@ -2,7 +2,7 @@ import type { CameraMemory } from '../../common/domain/fragment.ts';
 import type { Evidence, Verdict } from '../../common/domain/verdict.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { columnList, insertRows, overwrite, readList, recordset, valueList } from './bulk.ts';
+import { arraysOf, columnList, insertRows, overwrite, readList, recordset, valueList } from './bulk.ts';
 import type { Columns } from './bulk.ts';
 
 /** How a camera is now. Instants are ms of the database's clock. */
@@ -63,7 +63,8 @@ const writeStates = statement(
 const MEMORY_COLUMNS = {
   camera_id: ['cameraId', 'bigint'],
   last_attempt_at: ['lastAttemptAt', 'instant'],
-  memory: ['memory', 'json'],
+  // Only agents look inside.
+  memory: ['memory', 'text'],
 } as const satisfies Columns;
 
 const writeMemories = statement(
@@ -78,17 +79,17 @@ export type CameraNews = CameraState & { memory: CameraMemory };
 /** At most one row a camera. */
 export async function writeCameraNews(tx: Queryable, news: CameraNews[]): Promise<void> {
   if (news.length === 0) return;
-  await tx.query(writeStates, [JSON.stringify(news.map(({ memory: _, ...state }) => state))]);
-  const memories = news.map(({ cameraId, lastAttemptAt, memory }) => ({ cameraId, lastAttemptAt, memory }));
-  await tx.query(writeMemories, [JSON.stringify(memories)]);
+  await tx.query(writeStates, arraysOf(STATE_COLUMNS, news));
+  const memories = news.map(({ memory, ...state }) => ({ ...state, memory: JSON.stringify(memory) }));
+  await tx.query(writeMemories, arraysOf(MEMORY_COLUMNS, memories));
 }
 
 export async function readMemories(db: Queryable, cameraIds: number[]): Promise<Map<number, CameraMemory>> {
-  const rows = await db.many<{ cameraId: number; memory: CameraMemory }>(
+  const rows = await db.many<{ cameraId: number; memory: string }>(
     `select camera_id as "cameraId", memory from camera_memories where camera_id = any($1::bigint[])`,
     [cameraIds],
   );
-  return new Map(rows.map(({ cameraId, memory }) => [cameraId, memory]));
+  return new Map(rows.map(({ cameraId, memory }) => [cameraId, JSON.parse(memory) as CameraMemory]));
 }
 
 export const readStates = (db: Queryable, cameraIds: number[]): Promise<CameraState[]> =>

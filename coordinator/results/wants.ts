@@ -4,7 +4,7 @@ import { VERDICTS } from '../../common/domain/verdict.ts';
 import type { Verdict } from '../../common/domain/verdict.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { insertRows, overwrite } from './bulk.ts';
+import { arraysOf, insertRows, overwrite } from './bulk.ts';
 import type { Columns } from './bulk.ts';
 import { dayOf } from './fold.ts';
 import type { Counted } from './fold.ts';
@@ -149,7 +149,7 @@ export async function chooseWanted(
     pending.add(purpose);
     wanted.push(candidate);
   }
-  if (wanted.length > 0) await tx.query(saveWanted, [JSON.stringify(wanted)]);
+  if (wanted.length > 0) await tx.query(saveWanted, arraysOf(WANTED_COLUMNS, wanted));
   return wanted;
 }
 

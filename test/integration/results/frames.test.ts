@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => testDatabase.drop());
 
 beforeEach(async () => {
-  await database.query('truncate frames, frames_wanted, frame_references, camera_keeps, memberships');
+  await database.query('truncate frames, frames_wanted, frame_references, camera_keeps, memberships cascade');
   folder = await mkdtemp(join(tmpdir(), 'camfleet-frames-'));
   objects = new FolderStore(folder);
   results = create();
