@@ -115,21 +115,23 @@ const blockC = (conv: Conv): Layer[] =>
 /** Where InceptionV3 may be cut: `mixed0` … `mixed10`. */
 export const inceptionCuts: readonly string[] = Array.from({ length: 11 }, (_, i) => `mixed${i}`);
 
-/**
- * Everything up to and including `cut` (the trunk), and what comes behind it (the part that level 2 trains).
- *
- * @throws AppError `BACKBONE_CUT_UNKNOWN`
- */
-export function cutInception(cut: string): { trunk: Layer[]; top: Stage[] } {
-  const stages = inceptionStages();
-  const at = stages.findIndex(({ name }) => name === cut);
-  if (at < 1) {
-    throw new AppError(
-      'BACKBONE_CUT_UNKNOWN',
-      `InceptionV3 has no cut ${JSON.stringify(cut)}; it can be cut behind ${inceptionCuts.join(', ')}.`,
-    );
-  }
-  return { trunk: stages.slice(0, at + 1).flatMap(({ layers }) => layers), top: stages.slice(at + 1) };
+/** Everything up to and including `cut`. @throws AppError `BACKBONE_CUT_UNKNOWN` */
+export const inceptionTrunk = (cut: string): Layer[] =>
+  inceptionStages()
+    .slice(0, indexOf(cut) + 1)
+    .flatMap(({ layers }) => layers);
+
+/** What comes behind `cut`: the part that level 2 trains. @throws AppError `BACKBONE_CUT_UNKNOWN` */
+export const inceptionTop = (cut: string): Stage[] => inceptionStages().slice(indexOf(cut) + 1);
+
+function indexOf(cut: string): number {
+  // The stem is the first stage.
+  const at = inceptionCuts.indexOf(cut) + 1;
+  if (at > 0) return at;
+  throw new AppError(
+    'BACKBONE_CUT_UNKNOWN',
+    `InceptionV3 has no cut ${JSON.stringify(cut)}; it can be cut behind ${inceptionCuts.join(', ')}.`,
+  );
 }
 
 /**
