@@ -1,11 +1,27 @@
 import { AppError, EXIT } from '../common/runtime/errors.ts';
-import type { Settings } from './settings.ts';
+import type { SamplingSettings, Settings } from './settings.ts';
 
 export interface Preset {
   /** One line for `--help` and error texts. */
   summary: string;
   settings: Omit<Settings, 'preset'>;
 }
+
+const plain: SamplingSettings = {
+  sampler: 'instance',
+  eq2: {
+    form: 'constant-total',
+    rounding: 'largest-remainder',
+    absent: 'hold',
+    // With few reference images F1 = 1 happens by chance, and Eq. 2 would starve the class.
+    floor: 0.25,
+    // The thirtieth copy of one picture in a pass teaches its camera, not its class.
+    cap: 30,
+    exponent: 1,
+  },
+  decay: 0,
+  shrinkage: 0,
+};
 
 const small: Preset['settings'] = {
   network: 'basic-cnn',
@@ -15,17 +31,8 @@ const small: Preset['settings'] = {
   // steps on rare classes, whose gradients are far above the usual norm.
   optimiser: { learningRate: 0.02, finalShare: 0, momentum: 0.9, clipNorm: 2 },
   augmentation: 'basic',
-  m1: {
-    form: 'constant-total',
-    // With few reference images F1 = 1 happens by chance, and Eq. 2 would starve the class.
-    floor: 0.25,
-    // The thirtieth copy of one picture in a pass teaches its camera, not its class.
-    cap: 30,
-    absent: 'hold',
-    rounding: 'largest-remainder',
-    smoothing: 1,
-  },
-  fusion: { rule: 'search', slack: 0.005 },
+  sampling: { m0: plain, m1: { ...plain, sampler: 'f1-dynamic' } },
+  fusion: 'search',
   stopping: undefined,
 };
 

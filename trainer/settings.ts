@@ -1,3 +1,8 @@
+import type { TrainedRun } from '../common/domain/training.ts';
+import type { FusionRuleName } from './fusion/rules.ts';
+import type { Eq2Settings } from './sampling/eq2.ts';
+import type { SamplerName } from './sampling/samplers.ts';
+
 /**
  * Everything that decides a training run beside its dataset and its seeds. Plain data: it stands in the report and in every
  * checkpoint as it is.
@@ -11,8 +16,9 @@ export interface Settings {
   optimiser: Optimiser;
   /** As Keras' ImageDataGenerator draws it; reference and test images are never augmented. */
   augmentation: 'basic' | 'none';
-  m1: DynamicSettings;
-  fusion: ThresholdSettings;
+  sampling: Record<TrainedRun, SamplingSettings>;
+  /** How T_r is chosen. */
+  fusion: FusionRuleName;
   /**
    * Keep the iteration with the best macro-F1 on the reference part, smoothed over `window` iterations, and stop after
    * `patience` without a better one. `undefined`: final weights, every step, as fair comparisons need it.
@@ -30,24 +36,16 @@ export interface Optimiser {
   clipNorm: number;
 }
 
-/** Algorithm 1 with Eq. 2. */
-export interface DynamicSettings {
-  form: 'constant-total' | 'literal';
-  /** Least number of samples of a class, in units of N*; 0 is Eq. 2 to the letter. */
-  floor: number;
-  /** Most repeats of an image in one iteration; `null` for no limit. */
-  cap: number | null;
-  /** A class without a reference image keeps N* ('hold') or counts as F1 = 0 ('zero'). */
-  absent: 'hold' | 'zero';
-  rounding: 'largest-remainder' | 'trunc';
-  /** Share of the newest F1 in the mean that Eq. 2 sees; 1 takes the newest alone. */
-  smoothing: number;
+/** How the images of an iteration are chosen. */
+export interface SamplingSettings {
+  sampler: SamplerName;
+  /** Read by 'f1-dynamic' (Algorithm 1); `cap: null` is no cap. */
+  eq2: Omit<Eq2Settings, 'cap'> & { cap: number | null };
+  /** Weight of the earlier F1 in the moving average that Eq. 2 sees; 0 takes the newest alone. */
+  decay: number;
+  /** Pulls the F1 of classes with few reference images towards ½; 0 is plain F1. */
+  shrinkage: number;
 }
-
-export type ThresholdSettings =
-  | { rule: 'fixed'; threshold: number }
-  /** The interval of the R_j with the best macro-F1 on the reference part among those with accuracy ≥ M0's − `slack`. */
-  | { rule: 'search'; slack: number };
 
 /** Learning rate of step `step` (from 0) of `steps`: half a cosine. */
 export function learningRateAt({ learningRate, finalShare }: Optimiser, step: number, steps: number): number {

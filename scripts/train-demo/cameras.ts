@@ -49,6 +49,8 @@ export interface Optics {
   quality: number;
 }
 
+/** The others are taken at dusk, by night or at dawn. */
+const DAYLIGHT_SHARE = 0.75;
 // An equinox: days and nights of equal length everywhere.
 const FIRST_DAY = Date.UTC(2026, 2, 20);
 
@@ -73,32 +75,38 @@ export function demoCameras(seed: number): DemoCamera[] {
   });
   return cameras.map(({ concept, part, seed: own }, index) => {
     const random = seeded(`${own}/camera`);
+    const longitude = between(random, -180, 180);
     return {
       id: index + 1,
       concept,
       part,
       seed: own,
-      times: Array.from({ length: wholeBetween(random, 2, 3) }, () => timeOf(random)),
+      times: Array.from({ length: wholeBetween(random, 2, 3) }, () => timeOf(random, longitude)),
       latitude: between(random, -60, 66),
-      longitude: between(random, -180, 180),
+      longitude,
       optics: opticsOf(random),
     };
   });
 }
 
-/** Any minute of four weeks: a quarter of the pictures by night, some in rain, fog or snow. */
-const timeOf = (random: Random): number => FIRST_DAY + Math.floor(random() * 28 * 24 * 60) * 60_000;
+/** Any day of four weeks, mostly by daylight at the camera's place; rain, fog and snow come as the place's weather has it. */
+function timeOf(random: Random, longitude: number): number {
+  const day = Math.floor(random() * 28);
+  const byDay = random() < DAYLIGHT_SHARE;
+  const hour = byDay ? between(random, 7, 17) : between(random, 17, 31);
+  return FIRST_DAY + Math.round((day * 24 + hour - longitude / 15) * 60) * 60_000;
+}
 
 function opticsOf(random: Random): Optics {
   return {
-    zoom: 2 ** between(random, -0.9, 0.7),
-    tilt: between(random, -0.12, 0.12),
-    blur: Math.max(0, between(random, -0.8, 2.2)),
-    noise: between(random, 0, 1) ** 2 * 22,
-    exposure: between(random, 0.65, 1.3),
-    colour: random() < 0.15 ? 0 : between(random, 0.4, 1.1),
-    warmth: between(random, -2, 2),
-    obstacles: random() < 0.5 ? wholeBetween(random, 1, 4) : 0,
-    quality: wholeBetween(random, 25, 85),
+    zoom: 2 ** between(random, -0.6, 0.5),
+    tilt: between(random, -0.08, 0.08),
+    blur: Math.max(0, between(random, -1.5, 1.5)),
+    noise: random() ** 2 * 12,
+    exposure: between(random, 0.75, 1.25),
+    colour: random() < 0.08 ? 0 : between(random, 0.5, 1.1),
+    warmth: between(random, -1.5, 1.5),
+    obstacles: random() < 0.35 ? wholeBetween(random, 1, 3) : 0,
+    quality: wholeBetween(random, 30, 85),
   };
 }

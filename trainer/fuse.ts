@@ -1,0 +1,50 @@
+import type { Part } from '../common/domain/dataset.ts';
+import { ratiosOf } from '../common/domain/dataset.ts';
+import type { Evaluation, TrainingReport } from '../common/domain/training.ts';
+import type { TrainSession } from './engine/engine.ts';
+import { evaluate } from './evaluate/metrics.ts';
+import { predictions, rowsOf, softmax } from './evaluate/probabilities.ts';
+import { meanScores } from './fusion/fuse.ts';
+import { chooseFusion, predictFused } from './fusion/rules.ts';
+import type { FusionChoice, FusionRuleName } from './fusion/rules.ts';
+import type { ScoredImages } from './fusion/scored.ts';
+import type { Images } from './images.ts';
+
+/** Both trained networks, ready for forward passes. */
+export interface TrainedPair {
+  m0: TrainSession;
+  m1: TrainSession;
+}
+
+/** What Eq. 3 makes of both models, and how good each is on images that they never learned. */
+export interface Judgement {
+  ratios: number[];
+  choice: FusionChoice;
+  reference: TrainingReport['reference'];
+  test: TrainingReport['test'];
+  /** Probabilities on the reference part, in order. */
+  referenceScores: ScoredImages;
+}
+
+/** Chooses T_r on the reference part, judges M0, M1, their mean and their fusion on reference and test part. */
+export async function fuseAndJudge(images: Images, pair: TrainedPair, rule: FusionRuleName): Promise<Judgement> {
+  const ratios = ratiosOf(images.counts.training);
+  const reference = await scoresOf(images, pair, 'reference');
+  const test = await scoresOf(images, pair, 'test');
+  const choice = chooseFusion(rule, { ratios, reference });
+  const judged = (of: ScoredImages, predicted: number[]): Evaluation => evaluate(images.classes, of.truth, predicted);
+  const all = (of: ScoredImages): TrainingReport['test'] => ({
+    m0: judged(of, predictions(of.m0)),
+    m1: judged(of, predictions(of.m1)),
+    mean: judged(of, predictions(meanScores(of.m0, of.m1))),
+    fused: judged(of, predictFused(choice, ratios, of)),
+  });
+  const { m0, m1, fused } = all(reference);
+  return { ratios, choice, reference: { m0, m1, fused }, test: all(test), referenceScores: reference };
+}
+
+async function scoresOf(images: Images, pair: TrainedPair, part: Part): Promise<ScoredImages> {
+  const scores = async (session: TrainSession) =>
+    rowsOf(await images.logits(part, session), images.classes.length).map(softmax);
+  return { truth: [...images.labels(part)], m0: await scores(pair.m0), m1: await scores(pair.m1) };
+}

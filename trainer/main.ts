@@ -1,0 +1,108 @@
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { IterationReport } from '../common/domain/training.ts';
+import type { Clock } from '../common/runtime/clock.ts';
+import { systemClock } from '../common/runtime/clock.ts';
+import { datasetFingerprint, requireUnchanged } from './dataset/dataset.ts';
+import type { Dataset } from './dataset/dataset.ts';
+import { loadDataset } from './dataset/load.ts';
+import { finish } from './finish.ts';
+import type { TrainingOutcome } from './finish.ts';
+import { Images } from './images.ts';
+import { measureSchedule } from './measure.ts';
+import { openModel } from './model.ts';
+import type { Model } from './model.ts';
+import { begin, load, save } from './progress.ts';
+import type { Progress, Weights } from './progress.ts';
+import { requestOf } from './request.ts';
+import type { TrainOptions, TrainRequest } from './request.ts';
+import { trainBoth } from './train.ts';
+
+export type { TrainOptions } from './request.ts';
+export type { TrainingOutcome } from './finish.ts';
+
+export interface TrainHooks {
+  onIteration?: (report: IterationReport) => void;
+  /** What goes on between iterations, in words; with numbers where they are known. */
+  onStage?: (stage: string, done?: number, all?: number) => void;
+  /** When it aborts the run saves a checkpoint and rejects with `TRAINING_INTERRUPTED`. */
+  signal?: AbortSignal;
+  clock?: Clock;
+}
+
+type Hooks = Required<TrainHooks>;
+
+/**
+ * A whole run: settings, data, model, loop, checkpoint, report. Everything lies in `options.out`: `checkpoint.bin`, `report.json`,
+ * `report.html`, two CSV files and the folder `artifact`.
+ *
+ * @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `ENGINE_UNKNOWN`, `TFJS_UNAVAILABLE`, `SETTINGS_CHANGED`, `CHECKPOINT_*`,
+ *   `DATASET_*`, `TRAINING_DIVERGED`, `TRAINING_INTERRUPTED`, `EXPORT_DIFFERS`, `TRAINER_KEY_UNREADABLE`
+ */
+export async function train(options: TrainOptions, given: TrainHooks = {}): Promise<TrainingOutcome> {
+  const hooks = withDefaults(given);
+  const folder = resolve(options.out);
+  await mkdir(folder, { recursive: true });
+  const before = await load(folder, options.resume);
+  const request = requestOf(options, before?.progress.request);
+  const dataset = await readDataset(request, hooks);
+  if (before) requireUnchanged(dataset, before.progress.fingerprint);
+  const images = new Images(dataset, request.settings, request.seed);
+  try {
+    const model = await openModel(request, dataset);
+    const { progress, weights } = before ?? (await beginning(folder, { request, dataset, images, model, hooks }));
+    hooks.onStage('trains');
+    const { start, open } = model;
+    const trained = await trainBoth({ ...hooks, folder, images, start, open, progress, weights });
+    return await finish(folder, { options, hooks, dataset, images, model, progress, trained });
+  } finally {
+    await images.close();
+  }
+}
+
+const withDefaults = (hooks: TrainHooks): Hooks => ({
+  onIteration: () => undefined,
+  onStage: () => undefined,
+  signal: new AbortController().signal,
+  clock: systemClock,
+  ...hooks,
+});
+
+function readDataset({ dataset, manifest, split, force, seed }: TrainRequest, { onStage }: Hooks): Promise<Dataset> {
+  const choice = split === 'time' ? { by: split } : split && { by: split, seed };
+  return loadDataset(dataset, {
+    ...(manifest !== null && { manifest }),
+    ...(choice !== null && { split: choice }),
+    force,
+    onProgress: (done, all) => onStage('reads images', done, all),
+  });
+}
+
+interface Beginning {
+  request: TrainRequest;
+  dataset: Dataset;
+  images: Images;
+  model: Model;
+  hooks: Hooks;
+}
+
+/** A new run: how many passes it will take, and a first checkpoint, so that whatever happens later can be gone on from. */
+async function beginning(
+  folder: string,
+  { request, dataset, images, model, hooks }: Beginning,
+): Promise<{ progress: Progress; weights: Weights }> {
+  hooks.onStage('measures the speed of this machine');
+  const schedule = await measureSchedule({ request, images, model, clock: hooks.clock });
+  const progress: Progress = {
+    request,
+    fingerprint: datasetFingerprint(dataset),
+    schedule,
+    model: begin('m0'),
+    iterations: [],
+    warnings: [...dataset.warnings],
+    startedAt: new Date(hooks.clock.now()).toISOString(),
+  };
+  const weights: Weights = { current: { parameters: model.start }, best: null, m0: null };
+  await save(folder, progress, weights);
+  return { progress, weights };
+}

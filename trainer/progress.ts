@@ -1,0 +1,100 @@
+import type { IterationReport, TrainedRun } from '../common/domain/training.ts';
+import { trainedRuns } from '../common/domain/training.ts';
+import { AppError } from '../common/runtime/errors.ts';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import type { TrainState } from './engine/engine.ts';
+import type { Parameters } from './engine/network.ts';
+import type { TrainRequest } from './request.ts';
+import type { QueueState } from './sampling/queues.ts';
+import type { Schedule } from './schedule.ts';
+
+/** Where one model's training stands. Plain data: every field is in the checkpoint. */
+export interface ModelProgress {
+  run: TrainedRun;
+  /** Steps taken in all finished iterations. */
+  steps: number;
+  /** The iteration under way, from 1. */
+  iteration: number;
+  /** Steps taken in it, and their losses added up. */
+  step: number;
+  lossSum: number;
+  /** The queues as they were before this iteration: it is drawn again from them. */
+  queues: QueueState | null;
+  /** What Eq. 2 sees; `null` before the first evaluation. */
+  f1: (number | null)[] | null;
+  /** Smoothed macro-F1 of the best iteration, where a preset keeps it. */
+  best: { iteration: number; macroF1: number } | null;
+  /** Stopped early, or every step is taken. */
+  finished: boolean;
+}
+
+/** The document of a checkpoint. */
+export interface Progress {
+  request: TrainRequest;
+  /** Of images, labels and parts. */
+  fingerprint: string;
+  schedule: Schedule;
+  model: ModelProgress;
+  iterations: IterationReport[];
+  warnings: string[];
+  startedAt: string;
+}
+
+/** Weights beside the document: of the model in training, of the best iteration, and of M0 when it is done. */
+export interface Weights {
+  current: TrainState;
+  best: Parameters | null;
+  m0: Parameters | null;
+}
+
+export const begin = (run: TrainedRun): ModelProgress => ({
+  run,
+  steps: 0,
+  iteration: 1,
+  step: 0,
+  lossSum: 0,
+  queues: null,
+  f1: null,
+  best: null,
+  finished: false,
+});
+
+export const runAfter = (run: TrainedRun): TrainedRun | undefined => trainedRuns[trainedRuns.indexOf(run) + 1];
+
+/** @throws AppError `CHECKPOINT_UNWRITABLE` */
+export function save(folder: string, progress: Progress, { current, best, m0 }: Weights): Promise<void> {
+  return saveCheckpoint(folder, {
+    document: progress,
+    tensors: {
+      weights: current.parameters,
+      ...(current.momenta && { momenta: current.momenta }),
+      ...(best && { best }),
+      ...(m0 && { m0 }),
+    },
+  });
+}
+
+/** @throws AppError `CHECKPOINT_DAMAGED`, `CHECKPOINT_MISSING` */
+export async function load(
+  folder: string,
+  resume: 'required' | 'if-possible' | undefined,
+): Promise<{ progress: Progress; weights: Weights } | undefined> {
+  if (resume === undefined) return undefined;
+  const found = await loadCheckpoint<Progress>(folder);
+  if (!found) {
+    if (resume === 'if-possible') return undefined;
+    throw new AppError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint in ${folder}; give the folder that an interrupted run wrote with --out.`,
+    );
+  }
+  const { weights, momenta, best, m0 } = found.tensors;
+  return {
+    progress: found.document,
+    weights: {
+      current: { parameters: weights ?? new Map(), ...(momenta && { momenta }) },
+      best: best ?? null,
+      m0: m0 ?? null,
+    },
+  };
+}
