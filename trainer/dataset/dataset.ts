@@ -30,6 +30,8 @@ export interface Dataset {
   samples: readonly DatasetSample[];
   /** In words, for the report. */
   splitRule: string;
+  /** Images that could not be used, relative to the folder, and why. */
+  leftOut: readonly { file: string; reason: string }[];
   /** What the report must say of the data: images left out, classes that cannot be judged, leaks that were forced. */
   warnings: readonly string[];
 }

@@ -67,12 +67,11 @@ export async function loadDataset(folder: string, options: LoadOptions = {}): Pr
     classes,
     samples: samples as DatasetSample[],
     splitRule: split.rule,
+    leftOut: examination.leftOut,
     warnings: [],
   };
-  const warnings = [...leftOutWarning(examination), ...doubleLabels(whole), ...split.warnings];
-  const dataset = { ...withParts(whole, split), warnings };
   const byTime = options.split?.by === 'time';
-  return checked(dataset, {
+  return checked(withParts(whole, split), split, {
     force: options.force ?? false,
     refuseNearDuplicates: listing.refuseNearDuplicates && !byTime,
     cutByTime: byTime || (options.split ? new Set<string>() : listing.cutByTime),
@@ -89,10 +88,12 @@ export async function loadDataset(folder: string, options: LoadOptions = {}): Pr
 export function drawSplit(dataset: Dataset, choice: SplitChoice, { force = false } = {}): Dataset {
   const split = drawParts(dataset.classes, dataset.samples, choice);
   const byTime = choice.by === 'time';
-  return checked(
-    { ...withParts(dataset, split), warnings: split.warnings },
-    { force, refuseNearDuplicates: !byTime, cutByTime: byTime || new Set<string>(), testOnly: false },
-  );
+  return checked(withParts(dataset, split), split, {
+    force,
+    refuseNearDuplicates: !byTime,
+    cutByTime: byTime || new Set<string>(),
+    testOnly: false,
+  });
 }
 
 async function listImages(folder: string, manifest: string | undefined): Promise<Listing> {
@@ -141,7 +142,7 @@ function partsFor(
   );
 }
 
-function checked(dataset: Dataset, { force, refuseNearDuplicates, cutByTime, testOnly }: Rules): Dataset {
+function checked(dataset: Dataset, split: Split, { force, refuseNearDuplicates, cutByTime, testOnly }: Rules): Dataset {
   const leaks = findLeaks(dataset, { cutByTime });
   const refused = leaks.filter(({ kind }) => kind !== 'near-duplicate' || refuseNearDuplicates);
   if (refused.length > 0 && !force) {
@@ -153,10 +154,11 @@ function checked(dataset: Dataset, { force, refuseNearDuplicates, cutByTime, tes
     );
   }
   const shortages = testOnly ? [] : examineClasses(dataset);
-  return { ...dataset, warnings: [...dataset.warnings, ...leaks.map(leakInWords), ...shortages] };
+  const source = [...leftOutWarning(dataset), ...doubleLabels(dataset)];
+  return { ...dataset, warnings: [...source, ...split.warnings, ...leaks.map(leakInWords), ...shortages] };
 }
 
-function leftOutWarning({ leftOut }: Examination): string[] {
+function leftOutWarning({ leftOut }: Dataset): string[] {
   if (leftOut.length === 0) return [];
   const named = leftOut.slice(0, NAMED).map(({ file, reason }) => `${file} (${reason})`);
   const more = leftOut.length > NAMED ? `, and ${leftOut.length - NAMED} more` : '';

@@ -1,4 +1,5 @@
 import type { RgbImage } from '../../common/inference/decode.ts';
+import { DisjointSets } from './disjoint-sets.ts';
 
 /** Width and height of the grey thumbnails that are compared. */
 const THUMBNAIL = 32;
@@ -118,28 +119,24 @@ function bitsIn(word: number): number {
  * images are not found.
  */
 export function twinNumbers(pictures: readonly { digest: string; look: Look | null }[]): number[] {
-  const parents = pictures.map((_, i) => i);
-  const rootOf = (i: number): number => {
-    let at = i;
-    while (parents[at] !== at) at = parents[at] = parents[parents[at] as number] as number;
-    return at;
-  };
-  const join = (a: number, b: number) => (parents[rootOf(b)] = rootOf(a));
+  const sets = new DisjointSets(pictures.length);
   const firstOfDigest = new Map<string, number>();
   const bands = Array.from({ length: BANDS }, () => new Map<number, number[]>());
   pictures.forEach(({ digest, look }, i) => {
     const first = firstOfDigest.get(digest);
-    if (first !== undefined) return void join(first, i);
+    if (first !== undefined) return sets.join(first, i);
     firstOfDigest.set(digest, i);
     if (!look) return;
     for (const [band, bucket] of bands.entries()) {
       const key = ((look.hash[band >> 2] as number) >>> ((band & 3) * 8)) & 0xff;
       const others = bucket.get(key) ?? [];
       for (const other of others) {
-        if (rootOf(other) !== rootOf(i) && looksAlike(look, pictures[other]?.look as Look)) join(other, i);
+        if (sets.rootOf(other) === sets.rootOf(i)) continue;
+        if (looksAlike(look, pictures[other]?.look as Look)) sets.join(other, i);
       }
-      bucket.set(key, [...others, i]);
+      others.push(i);
+      bucket.set(key, others);
     }
   });
-  return parents.map((_, i) => rootOf(i));
+  return pictures.map((_, i) => sets.rootOf(i));
 }

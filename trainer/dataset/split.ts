@@ -3,6 +3,7 @@ import type { Part } from '../../common/domain/dataset.ts';
 import { PART_SHARES, parts } from '../../common/domain/dataset.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { Dataset, DatasetSample } from './dataset.ts';
+import { DisjointSets } from './disjoint-sets.ts';
 
 export type SplitChoice =
   /** Whole cameras, so that every part shows places the others do not. */
@@ -62,28 +63,16 @@ function requireKnown(samples: readonly Unsplit[], field: 'group' | 'time', word
 
 /** Samples that share any key, directly or through others, as one list of positions each; in order of their first. */
 function unitsOf(samples: readonly Unsplit[], keysOf: (sample: Unsplit) => string[]): number[][] {
-  const parents = samples.map((_, i) => i);
-  const rootOf = (i: number): number => {
-    let at = i;
-    while (parents[at] !== at) at = parents[at] = parents[parents[at] as number] as number;
-    return at;
-  };
+  const sets = new DisjointSets(samples.length);
   const firsts = new Map<string, number>();
   samples.forEach((sample, i) => {
     for (const key of keysOf(sample)) {
       const first = firsts.get(key);
       if (first === undefined) firsts.set(key, i);
-      else parents[Math.max(rootOf(first), rootOf(i))] = Math.min(rootOf(first), rootOf(i));
+      else sets.join(first, i);
     }
   });
-  const units = new Map<number, number[]>();
-  samples.forEach((_, i) => {
-    const root = rootOf(i);
-    const unit = units.get(root);
-    if (unit) unit.push(i);
-    else units.set(root, [i]);
-  });
-  return [...units.values()];
+  return sets.sets();
 }
 
 function drawn(

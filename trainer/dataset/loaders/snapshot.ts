@@ -17,6 +17,7 @@ export const snapshot: DatasetLoader = {
   async list({ folder }) {
     const file = join(folder, 'dataset.json');
     const pulled = parsed(file, await readFile(file, 'utf8'));
+    const cutByTime = pulled.classes.flatMap(({ label, split }) => (split === 'time' ? [label] : []));
     return {
       name: pulled.name,
       digest: pulled.digest,
@@ -29,9 +30,11 @@ export const snapshot: DatasetLoader = {
         group: String(sample.cameraId),
         time: sample.fetchedAt,
       })),
-      cutByTime: new Set(pulled.classes.flatMap(({ label, split }) => (split === 'time' ? [label] : []))),
+      cutByTime: new Set(cutByTime),
       refuseNearDuplicates: false,
-      splitRule: 'by camera, each camera’s part fixed once by the fleet',
+      splitRule:
+        'by camera, each part fixed once by the fleet' +
+        (cutByTime.length > 0 ? `; by time with a gap: ${cutByTime.join(', ')}` : ''),
     };
   },
 };
