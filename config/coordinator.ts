@@ -80,6 +80,11 @@ export const coordinatorSchema = {
       0,
       'How often to look whether enough new labels came in to train anew; 0: only when asked.',
     ),
+    perCamera: setting(
+      integer(1, 10_000),
+      1,
+      'Frames of one camera in a snapshot that is made for a run, at most; 1 is an image from every active camera.',
+    ),
     minimumNew: setting(integer(1, 100_000_000), 200, 'Labels since the last run before the schedule trains again.'),
     minimumPerClass: setting(
       integer(1, 1_000_000),

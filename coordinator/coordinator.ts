@@ -10,6 +10,7 @@ import type { Ground } from './ground.ts';
 import { datasetRoutes } from './learning/datasets/routes.ts';
 import { labelRoutes } from './learning/labels/routes.ts';
 import { modelRoutes } from './learning/routes.ts';
+import { trainingRoutes } from './learning/training/routes.ts';
 import { camerasMatching } from './matching-cameras.ts';
 import { createGateway } from './platform/gateway/gateway.ts';
 import type { Gateway } from './platform/gateway/gateway.ts';
@@ -131,6 +132,7 @@ function openHttp(
         datasets: rooms.datasets,
         camerasMatching: (query) => camerasMatching(rooms.registry, query),
       }),
+      trainingRoutes(rooms.training),
       modelRoutes({ models: rooms.models, store }),
       jobRoutes(rooms.jobs),
       backgroundImportRoutes(rooms.jobs),

@@ -10,10 +10,11 @@ import { CaptureNow } from './learning/datasets/capture-now.ts';
 import { Datasets } from './learning/datasets/datasets.ts';
 import { Labels } from './learning/labels/labels.ts';
 import { Models } from './learning/models/models.ts';
+import { Training } from './learning/training/training.ts';
 import type { Gateway } from './platform/gateway/gateway.ts';
 import { BullJobQueue } from './platform/jobs/bull-job-queue.ts';
 import type { JobQueue } from './platform/jobs/job-queue.ts';
-import { jobKinds } from './platform/jobs/kinds.ts';
+import { jobKinds, withSchedule } from './platform/jobs/kinds.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { createResults } from './results/results.ts';
@@ -34,6 +35,7 @@ export interface Rooms {
   datasets: Datasets;
   models: Models;
   currentModel: CurrentModel;
+  training: Training;
   jobs: JobQueue<typeof jobKinds>;
 }
 
@@ -93,9 +95,9 @@ export function createRooms(
     logger,
     onChanged: (version) => wires.gateway?.notifyAll('model:available', { version }),
   });
-  const { retentionDays } = config.observations;
-  const jobs = createJobs(ground, { registry, fleet, results, retentionDays, logger });
-  return { registry, fleet, results, labels, datasets, models, currentModel, jobs };
+  const training = createTraining(ground, { labels, datasets, models, config, logger });
+  const jobs = createJobs(ground, { registry, fleet, results, training, config, logger });
+  return { registry, fleet, results, labels, datasets, models, currentModel, training, jobs };
 }
 
 /** Fresh frames of all cameras: the agents that hold them are told. */
@@ -115,28 +117,54 @@ function createCaptures(
   });
 }
 
+function createTraining(
+  { database }: Ground,
+  {
+    labels,
+    datasets,
+    models,
+    config,
+    logger,
+  }: Pick<Rooms, 'labels' | 'datasets' | 'models'> & { config: CoordinatorSettings; logger: Logger },
+): Training {
+  const { perCamera, ...rules } = config.training;
+  return new Training({
+    database,
+    models,
+    rules,
+    snapshots: {
+      labels: () => labels.counts(),
+      create: (name, askedBy) => datasets.create({ name, perCamera }, askedBy),
+      find: (name) => datasets.get(name),
+    },
+    logger: logger.child({ room: 'learning' }),
+  });
+}
+
 function createJobs(
   { database, redis, store }: Ground,
   {
     registry,
     fleet,
     results,
-    retentionDays,
+    training,
+    config,
     logger,
-  }: Pick<Rooms, 'registry' | 'fleet' | 'results'> & { retentionDays: number; logger: Logger },
+  }: Pick<Rooms, 'registry' | 'fleet' | 'results' | 'training'> & { config: CoordinatorSettings; logger: Logger },
 ): Rooms['jobs'] {
   return new BullJobQueue({
     database,
     redis,
-    kinds: jobKinds,
+    kinds: withSchedule(jobKinds, { 'training.run': config.training.everySeconds }),
     logger: logger.child({ room: 'jobs' }),
     handlers: {
       ...results.jobs,
       'observations.retention': async () => {
         // No batch can refer to what ended longer ago than observations are kept.
-        await fleet.prune(retentionDays);
+        await fleet.prune(config.observations.retentionDays);
         return results.jobs['observations.retention']();
       },
+      'training.run': () => training.runSchedule(),
       'cameras.import': async ({ params }, { signal, progress }) => {
         const report = await registry.import(await store.stream(params.objectKey), {
           sync: params.sync,

@@ -15,6 +15,8 @@ export interface CoordinatorSettings {
   training: {
     /** 0: only when asked. */
     everySeconds: number;
+    /** Frames of one camera in a snapshot that is made for a run, at most. */
+    perCamera: number;
     minimumNew: number;
     minimumPerClass: number;
     budgetSeconds: number | null;

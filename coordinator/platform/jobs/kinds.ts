@@ -24,6 +24,8 @@ export const jobKinds = {
   'observations.retention': { params: none, maxAttempts: 5, every: { seconds: DAY, offsetSeconds: 900 } },
   /** Brings kept frames back under their quota. */
   'frames.evict': { params: none, maxAttempts: 3, every: { seconds: 60 } },
+  /** Looks whether to train anew; repeats where the configuration says so. */
+  'training.run': { params: none, maxAttempts: 3 },
   /** Imports an uploaded camera file, which lies in the object store. */
   'cameras.import': {
     params: z.object({
@@ -36,3 +38,14 @@ export const jobKinds = {
     maxAttempts: 2,
   },
 } satisfies JobKinds;
+
+/** The same kinds with these repeating every so many seconds; 0: not at all. */
+export function withSchedule<Kinds extends JobKinds>(
+  kinds: Kinds,
+  schedule: Partial<Record<keyof Kinds, number>>,
+): Kinds {
+  const repeated = Object.entries(schedule).flatMap(([kind, seconds]) =>
+    typeof seconds === 'number' && seconds > 0 ? [[kind, { ...kinds[kind], every: { seconds } }]] : [],
+  );
+  return { ...kinds, ...(Object.fromEntries(repeated) as Partial<Kinds>) };
+}
