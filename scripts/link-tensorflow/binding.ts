@@ -104,7 +104,7 @@ function linkLibrary(wheel: Wheel, folder: string): void {
   mkdirSync(join(deps, 'lib'), { recursive: true });
   for (const [name, to] of Object.entries(links)) {
     removeLink(join(deps, name));
-    if (existsSync(to)) symlinkSync(to, join(deps, name));
+    symlinkSync(to, join(deps, name));
   }
 }
 

@@ -38,7 +38,10 @@ async function trainOneStep(): Promise<string> {
   const { code, stdout, stderr } = await run(process.execPath, [...process.execArgv, program], {
     progress: 'Loading TensorFlow and training one step',
   });
-  const answer = code === 0 ? (JSON.parse(stdout) as { engine: string; isRight: boolean }) : undefined;
+  const answer =
+    code === 0
+      ? (JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { engine: string; isRight: boolean })
+      : undefined;
   if (answer?.isRight === true) return answer.engine;
   const why = answer ? 'but the step gave wrong numbers' : `but loading it ended with ${code}`;
   throw new AppError(

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { AppError } from '../../common/runtime/errors.ts';
 
+/** Half of what people take for a halt. */
+const SILENT_MS = 1_000;
 /** Without a terminal a line now and then shows that it still runs. */
 const REPEAT_MS = 15_000;
 
@@ -49,17 +51,23 @@ export async function runOrThrow(
   throw new AppError(code, `\`${[command, ...args].join(' ')}\` ended with ${outcome.code}. ${advice}\n${said}`);
 }
 
-/** On stderr, because stdout belongs to results. */
+/** On stderr, because stdout belongs to results. What takes no longer than a blink needs no word. */
 function showProgress(what: string): () => void {
   const startedAt = Date.now();
   const isTerminal = process.stderr.isTTY;
-  const seconds = (): string => `${Math.round((Date.now() - startedAt) / 1000)} s`;
-  const say = (text: string): void => void process.stderr.write(isTerminal ? `\r\x1b[K${text}` : `${text}\n`);
-  say(`${what} …`);
-  const timer = setInterval(() => say(`${what} … ${seconds()}`), isTerminal ? 500 : REPEAT_MS);
+  let saidAt = 0;
+  const say = (): void => {
+    const line = `${what} … ${Math.round((Date.now() - startedAt) / 1000)} s`;
+    process.stderr.write(isTerminal ? `\r\x1b[K${line}` : `${line}\n`);
+    saidAt = Date.now();
+  };
+  const timer = setInterval(() => {
+    if (isTerminal || saidAt === 0 || Date.now() - saidAt >= REPEAT_MS) say();
+  }, SILENT_MS);
   return () => {
     clearInterval(timer);
-    say(`${what}: ${seconds()}`);
+    if (saidAt === 0) return;
+    say();
     if (isTerminal) process.stderr.write('\n');
   };
 }

@@ -19,13 +19,16 @@ export interface Tfjs {
 /** In the order in which they are tried; the second is the same for machines without NVIDIA's libraries. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
-/**
- * Loads the native TensorFlow.js that is installed. Throws `TFJS_UNAVAILABLE` with what it needs.
- * @param threads of TensorFlow's pool on a CPU. There is one pool a process: only the first load decides.
- */
-export async function loadTfjs(threads?: number): Promise<Tfjs> {
+export interface LoadOptions {
+  /** Threads of TensorFlow's pool on a CPU; default: all cores. A process has one pool, and its first load decides. */
+  threads?: number | undefined;
+  /** How a package is loaded; another one in tests. */
+  require?: (name: string) => unknown;
+}
+
+/** Loads the native TensorFlow.js that is installed. Throws `TFJS_UNAVAILABLE` with what it needs. */
+export async function loadTfjs({ threads, require = createRequire(import.meta.url) }: LoadOptions): Promise<Tfjs> {
   prepareProcess(threads);
-  const require = createRequire(import.meta.url);
   const failures: unknown[] = [];
   for (const name of PACKAGES) {
     try {

@@ -1,7 +1,7 @@
 import type { OpenOptions, TrainEngine, TrainSession } from '../engine.ts';
 import type { Network } from '../network.ts';
 import { loadTfjs } from './load.ts';
-import type { Tfjs } from './load.ts';
+import type { LoadOptions, Tfjs } from './load.ts';
 import { TfjsSession } from './session.ts';
 
 /**
@@ -18,10 +18,10 @@ export class TfjsEngine implements TrainEngine {
 
   /**
    * Throws `TFJS_UNAVAILABLE` where the package or its native library is absent.
-   * @param threads of TensorFlow's pool on a CPU. A process has one pool: its first load decides, sessions cannot.
+   * The threads of TensorFlow's pool are decided here, for the whole process: `open` cannot change them.
    */
-  static async load({ threads }: { threads?: number } = {}): Promise<TfjsEngine> {
-    return new TfjsEngine(await loadTfjs(threads));
+  static async load(options: LoadOptions = {}): Promise<TfjsEngine> {
+    return new TfjsEngine(await loadTfjs(options));
   }
 
   describe(): string {
