@@ -1,5 +1,6 @@
 import { AppError } from '../../common/runtime/errors.ts';
 import { createRandom, type Random } from '../sampling/random.ts';
+import type { Confusion } from './metrics.ts';
 import { drawImages, unitsOf, weightedConfusion, type TestSet, type Units } from './resample.ts';
 
 /** Predictions of every method on one split. */
@@ -12,8 +13,8 @@ export interface SplitResult {
   predictions: Readonly<Record<string, readonly number[]>>;
 }
 
-/** A figure of one method on one split, e.g. macro F1 of its confusion matrix re-weighted to the split's prior. */
-export type Statistic = (confusion: readonly (readonly number[])[], split: number) => number;
+/** Figures of one method on one split by name, e.g. macro F1 of its confusion matrix re-weighted to the split's prior. */
+export type Measure = (confusion: Confusion, split: number) => Readonly<Record<string, number>>;
 
 export interface BootstrapInput {
   classes: number;
@@ -22,7 +23,8 @@ export interface BootstrapInput {
   /** The method that the others are compared with. */
   baseline: string;
   methods: readonly string[];
-  statistics: Readonly<Record<string, Statistic>>;
+  /** Always gives the same figures in the same order. */
+  measure: Measure;
   /** Number of draws; about 2,000 hold the limits still. */
   replicates: number;
   seed: number | string;
@@ -43,7 +45,7 @@ export interface PairedDifference {
   upper: number;
 }
 
-/** By method, then by statistic. */
+/** By method, then by figure. */
 export type Comparison = Record<string, Record<string, PairedDifference>>;
 
 /**
@@ -55,22 +57,21 @@ export type Comparison = Record<string, Record<string, PairedDifference>>;
 export function pairedBootstrap(input: BootstrapInput): Comparison {
   check(input);
   const groups = groupsOf(input.splits);
-  const pairs = input.methods.flatMap((method) =>
-    Object.keys(input.statistics).map((statistic) => ({ method, statistic })),
-  );
   const everyImageOnce = input.testSets.map((set) => new Int32Array(set.truth.length).fill(1));
   const observed = input.splits.map((_, split) => differences(input, split, everyImageOnce));
+  const names = Object.keys(figuresOf(input, 0, input.baseline, everyImageOnce));
+  const pairs = input.methods.flatMap((method) => names.map((figure) => ({ method, figure })));
   const units = input.testSets.map((set) => unitsOf(set, input.classes));
   const random = createRandom('bootstrap', input.seed);
   const replicates = Array.from({ length: input.replicates }, () => {
     const times = input.testSets.map((set, k) => drawImages(units[k] as Units, set.truth.length, random));
-    return replicate(input, groups, times, random);
+    return replicate(input, groups, times, random, pairs.length);
   });
   const comparison: Comparison = Object.fromEntries(input.methods.map((method) => [method, {}]));
-  pairs.forEach(({ method, statistic }, p) => {
+  pairs.forEach(({ method, figure }, p) => {
     const values = observed.map((row) => row[p] as number);
     const means = replicates.map((row) => row[p] as number).sort((a, b) => a - b);
-    (comparison[method] as Record<string, PairedDifference>)[statistic] = {
+    (comparison[method] as Record<string, PairedDifference>)[figure] = {
       ...describe(values, groups),
       lower: quantile(means, 0.025),
       upper: quantile(means, 0.975),
@@ -87,16 +88,21 @@ export function verdictOf(difference: Pick<PairedDifference, 'lower' | 'upper'>,
   return difference.upper < bar ? 'missed' : 'undecided';
 }
 
-/** Differences of all methods and statistics on one split, in the order of `pairs`. */
-function differences(input: BootstrapInput, split: number, times: readonly Int32Array[]): number[] {
+function figuresOf(
+  input: BootstrapInput,
+  split: number,
+  method: string,
+  times: readonly Int32Array[],
+): Readonly<Record<string, number>> {
   const { testSet, predictions } = input.splits[split] as SplitResult;
   const { truth } = input.testSets[testSet] as TestSet;
-  const statistics = Object.values(input.statistics);
-  const figures = (method: string): number[] => {
-    const predicted = predictions[method] as readonly number[];
-    const confusion = weightedConfusion(truth, predicted, times[testSet] as Int32Array, input.classes);
-    return statistics.map((statistic) => statistic(confusion, split));
-  };
+  const predicted = predictions[method] as readonly number[];
+  return input.measure(weightedConfusion(truth, predicted, times[testSet] as Int32Array, input.classes), split);
+}
+
+/** Differences of all methods and figures on one split, in the order of `pairs`. */
+function differences(input: BootstrapInput, split: number, times: readonly Int32Array[]): number[] {
+  const figures = (method: string): number[] => Object.values(figuresOf(input, split, method, times));
   const baseline = figures(input.baseline);
   return input.methods.flatMap((method) => figures(method).map((figure, k) => figure - (baseline[k] as number)));
 }
@@ -107,9 +113,10 @@ function replicate(
   groups: readonly (readonly number[])[],
   times: readonly Int32Array[],
   random: Random,
+  figures: number,
 ): number[] {
   const known = new Map<number, number[]>();
-  const sums = new Array<number>(input.methods.length * Object.keys(input.statistics).length).fill(0);
+  const sums = new Array<number>(figures).fill(0);
   for (const splits of groups) {
     for (let draw = 0; draw < splits.length; draw++) {
       const split = splits[random.below(splits.length)] as number;

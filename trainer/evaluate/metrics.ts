@@ -45,9 +45,16 @@ export function confusionMatrix(truth: ArrayLike<number>, predicted: ArrayLike<n
 const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
+/** A plain loop: a bootstrap comes here a million times. */
+function columnSums(confusion: Confusion): number[] {
+  const sums = new Array<number>(confusion.length).fill(0);
+  for (const row of confusion) for (let j = 0; j < row.length; j++) sums[j] = (sums[j] as number) + (row[j] as number);
+  return sums;
+}
+
 export function summarise(confusion: Confusion): Summary {
   const support = confusion.map(sumOf);
-  const predicted = confusion.map((_, j) => sumOf(confusion.map((row) => row[j] as number)));
+  const predicted = columnSums(confusion);
   const hits = confusion.map((row, j) => row[j] as number);
   const images = sumOf(support);
   const recall = hits.map((hit, j) => ratio(hit, support[j] as number));

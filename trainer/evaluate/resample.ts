@@ -41,10 +41,11 @@ export function weightedConfusion(
   times: Int32Array,
   classes: number,
 ): number[][] {
-  const cells = new Int32Array(classes * classes);
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (let i = 0; i < truth.length; i++) {
-    const cell = (truth[i] as number) * classes + (predicted[i] as number);
-    cells[cell] = (cells[cell] as number) + (times[i] as number);
+    const row = confusion[truth[i] as number] as number[];
+    const column = predicted[i] as number;
+    row[column] = (row[column] as number) + (times[i] as number);
   }
-  return Array.from({ length: classes }, (_, j) => Array.from(cells.subarray(j * classes, (j + 1) * classes)));
+  return confusion;
 }

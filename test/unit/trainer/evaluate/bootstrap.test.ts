@@ -4,7 +4,6 @@ import { summarise } from '../../../../trainer/evaluate/metrics.ts';
 import { drawImages, unitsOf, weightedConfusion } from '../../../../trainer/evaluate/resample.ts';
 import { createRandom } from '../../../../trainer/sampling/random.ts';
 
-const accuracy = (confusion: readonly (readonly number[])[]): number => summarise(confusion).accuracy;
 const truth = Array.from({ length: 40 }, (_, i) => i % 2);
 /** Wrong on the first `errors` images. */
 const wrongOn = (errors: number): number[] => truth.map((label, i) => (i < errors ? 1 - label : label));
@@ -17,7 +16,7 @@ const input = (changes: Partial<BootstrapInput> = {}): BootstrapInput => ({
   ],
   baseline: 'm0',
   methods: ['same', 'better'],
-  statistics: { accuracy },
+  measure: (confusion) => ({ accuracy: summarise(confusion).accuracy }),
   replicates: 200,
   seed: 1,
   ...changes,
@@ -67,10 +66,10 @@ describe('the paired bootstrap', () => {
     expect(width(16, 16)).toBeLessThan(0.5 * width(1, 1));
   });
 
-  test('a statistic learns which split it is for', () => {
+  test('a measure learns which split it is for', () => {
     const seen = new Set<number>();
-    const statistics = { split: (_: unknown, split: number): number => (seen.add(split), 0) };
-    pairedBootstrap(input({ statistics, replicates: 20 }));
+    const measure = (_: unknown, split: number) => (seen.add(split), { split });
+    pairedBootstrap(input({ measure, replicates: 20 }));
     expect([...seen].sort()).toEqual([0, 1]);
   });
 
