@@ -18,6 +18,14 @@ export interface ConnectionOptions {
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
+interface Content {
+  query: Query;
+  json?: unknown;
+  bytes?: Readable;
+  type?: string;
+}
+
 /** The coordinator's API. Every rejection is an `AppError` whose `details.exit` is the command's exit code. */
 export class Api {
   readonly #base: URL;
@@ -30,6 +38,15 @@ export class Api {
 
   async get<T>(path: string, query: Query = {}): Promise<T> {
     return this.#send('GET', path, { query });
+  }
+
+  /** Bytes as they are. */
+  async bytes(path: string): Promise<Buffer> {
+    return (await this.#ask('GET', path, { query: {} })).body;
+  }
+
+  async put<T>(path: string, body: unknown): Promise<T> {
+    return this.#send('PUT', path, { query: {}, json: body });
   }
 
   async post<T>(path: string, body?: unknown, query: Query = {}): Promise<T> {
@@ -49,11 +66,17 @@ export class Api {
     return this.#send('POST', path, { query, bytes, type });
   }
 
-  async #send<T>(
-    method: 'GET' | 'POST' | 'PATCH',
-    path: string,
-    { query, json, bytes, type }: { query: Query; json?: unknown; bytes?: Readable; type?: string },
-  ): Promise<T> {
+  async #send<T>(method: Method, path: string, content: Content): Promise<T> {
+    const { url, body } = await this.#ask(method, path, content);
+    const text = body.toString('utf8');
+    try {
+      return (text === '' ? {} : JSON.parse(text)) as T;
+    } catch (error) {
+      throw unreachable(url, error);
+    }
+  }
+
+  async #ask(method: Method, path: string, { query, json, bytes, type }: Content): Promise<{ url: URL; body: Buffer }> {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}/api/v1${path}`, this.#base);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -69,9 +92,9 @@ export class Api {
         headersTimeout: bytes ? UPLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
         bodyTimeout: ANSWER_TIMEOUT_MS,
       });
-      const text = await body.text();
-      if (statusCode >= 400) throw refusal(statusCode, text);
-      return (text === '' ? {} : JSON.parse(text)) as T;
+      const answer = Buffer.from(await body.arrayBuffer());
+      if (statusCode >= 400) throw refusal(statusCode, answer.toString('utf8'));
+      return { url, body: answer };
     } catch (error) {
       throw error instanceof AppError ? error : unreachable(this.#base, error);
     }

@@ -4,7 +4,9 @@ import { addAgentCommands } from './agents.ts';
 import { addBackboneCommands } from './backbone.ts';
 import { addCameraCommands } from './cameras.ts';
 import { addConfigCommands } from './config.ts';
+import { addDatasetCommands } from './datasets.ts';
 import { addJobCommands } from './jobs.ts';
+import { addLabelCommands } from './labels.ts';
 import { addModelCommands } from './models.ts';
 import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
@@ -24,6 +26,8 @@ export function createProgram(context: Context, version: string): Command {
   addProgramCommands(program);
   addCameraCommands(program, context);
   addAgentCommands(program, context);
+  addLabelCommands(program, context);
+  addDatasetCommands(program, context);
   addModelCommands(program, context);
   addBackboneCommands(program, context);
   addTrainingCommands(program, context);

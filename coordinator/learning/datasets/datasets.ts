@@ -17,6 +17,7 @@ import {
 import type { Candidate } from './datasets-repository.ts';
 import { drawOverTime, seeded } from './draw.ts';
 import { splitFrames } from './split.ts';
+import type { Placed } from './split.ts';
 
 export interface DatasetRequest {
   name: string;
@@ -77,10 +78,7 @@ export class Datasets {
     if (placed.length === 0) throw empty();
     const samples = placed
       .toSorted((a, b) => a.cameraId - b.cameraId || a.fetchedAt - b.fetchedAt || (a.digest < b.digest ? -1 : 1))
-      .map((frame): Sample => {
-        const { cameraPart: _, wasTrained: __, ...sample } = frame;
-        return sample;
-      });
+      .map(sampleOf);
     const lines = samples.map(sampleLine);
     const summary: Dataset = {
       name,
@@ -137,6 +135,19 @@ export class Datasets {
     return { cameras, next: found.length > limit ? (cameras.at(-1)?.id ?? null) : null };
   }
 }
+
+const sampleOf = (frame: Placed<Candidate>): Sample => ({
+  digest: frame.digest,
+  bytes: frame.bytes,
+  label: frame.label,
+  part: frame.part,
+  cameraId: frame.cameraId,
+  fetchedAt: frame.fetchedAt,
+  labelledBy: frame.labelledBy,
+  labelledAt: frame.labelledAt,
+  modelVersion: frame.modelVersion,
+  scores: frame.scores,
+});
 
 /** Candidates come camera by camera. */
 function draw(candidates: readonly Candidate[], perCamera: number, name: string): Candidate[] {

@@ -45,7 +45,9 @@ export function splitFrames<T extends Drawn>(drawn: readonly T[]): { placed: Pla
 }
 
 function splitClass<T extends Drawn>(frames: readonly T[]): { how: ClassSummary['split']; placed: Placed<T>[] } {
-  const byCamera = frames.map((frame) => ({ ...frame, part: frame.cameraPart }));
+  const byCamera = frames
+    .filter(({ cameraPart, wasTrained }) => cameraPart === 'training' || !wasTrained)
+    .map((frame) => ({ ...frame, part: frame.cameraPart }));
   if (hasAllParts(byCamera)) return { how: 'camera', placed: byCamera };
   const byTime = splitByTime(frames);
   return hasAllParts(byTime) ? { how: 'time', placed: byTime } : { how: 'not-evaluable', placed: byCamera };
@@ -56,8 +58,12 @@ function splitByTime<T extends Drawn>(frames: readonly T[]): Placed<T>[] {
   const ordered = frames.toSorted((a, b) => a.fetchedAt - b.fetchedAt || (a.digest < b.digest ? -1 : 1));
   const placed: Placed<T>[] = [];
   let rest = ordered;
-  for (const part of ['training', 'reference'] as const) {
-    const size = Math.max(1, Math.round(ordered.length * PART_SHARES[part]));
+  // Each part after this one needs a frame, too.
+  for (const [part, after] of [
+    ['training', 2],
+    ['reference', 1],
+  ] as const) {
+    const size = Math.max(1, Math.min(Math.round(ordered.length * PART_SHARES[part]), rest.length - after));
     const taken = rest.slice(0, size);
     placed.push(...taken.map((frame) => ({ ...frame, part })));
     const until = (taken.at(-1)?.fetchedAt ?? 0) + GAP_MS;

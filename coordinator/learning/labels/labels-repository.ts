@@ -35,8 +35,8 @@ export async function annotate(
   frames: readonly LabelledFrame[],
   by: string,
 ): Promise<{ changed: number; written: number }> {
-  const given = `json_to_recordset($1::json) as g(digest text, "cameraId" bigint, label text)`;
-  const rows = JSON.stringify(frames);
+  const given = `json_to_recordset($1::json) as g(n int, digest text, "cameraId" bigint, label text)`;
+  const rows = JSON.stringify(frames.map(({ digest, cameraId, label }, n) => ({ n, digest, cameraId, label })));
   // Who else labels one of these frames waits: a frame has one valid label.
   await tx.query('select from frames where digest = any($1::text[]) order by digest for no key update', [
     frames.map(({ digest }) => digest),
@@ -49,7 +49,7 @@ export async function annotate(
   const { rowCount: written } = await tx.query(
     `insert into annotations (digest, camera_id, label, labelled_by)
      select g.digest, g."cameraId", g.label, $2 from ${given}
-     where not exists (select from annotations a where a.digest = g.digest and a.replaced_at is null)`,
+     where not exists (select from annotations a where a.digest = g.digest and a.replaced_at is null) order by g.n`,
     [rows, by],
   );
   return { changed, written };
@@ -82,13 +82,13 @@ export async function nearestFrames(
   withinMs: number,
 ): Promise<(string | null)[]> {
   const rows = await tx.many<{ digest: string | null }>(
-    `select f.digest from json_to_recordset($1::json) with ordinality as q("cameraId" bigint, at float8, n)
+    `select f.digest from json_to_recordset($1::json) as q(n int, "cameraId" bigint, at float8)
      left join lateral (
        select digest from frames f where f.camera_id = q."cameraId"
          and f.at between instant_of_ms(q.at - $2) and instant_of_ms(q.at + $2)
        order by abs(extract(epoch from f.at) * 1000 - q.at), f.at, f.digest limit 1) f on true
      order by q.n`,
-    [JSON.stringify(questions), withinMs],
+    [JSON.stringify(questions.map(({ cameraId, at }, n) => ({ n, cameraId, at }))), withinMs],
   );
   return rows.map(({ digest }) => digest);
 }
