@@ -81,7 +81,10 @@ export function sampleSizes(input: Eq2Input): SampleSizes {
   const trained = input.trainingCounts.map((count) => count > 0);
   const hasF1 = input.f1.map((f1, j) => f1 !== null && input.referenceCounts[j] !== 0);
   const held = trained.map((is, j) => is && !hasF1[j] && input.absent === 'hold');
-  const weights = input.f1.map((f1, j) => (1 - (hasF1[j] ? (f1 as number) : 0)) ** input.exponent);
+  const weights = weightsOf(
+    input.f1.map((f1, j) => (hasF1[j] ? (f1 as number) : 0)),
+    input.exponent,
+  );
   const upper = input.trainingCounts.map((count) => (count === 0 ? 0 : wholeBelow(input.cap * count)));
   // Whole, so that rounding cannot undo it; never above the equal share, so that all floors fit together.
   const least = Math.min(Math.ceil(input.floor * share - 1e-9), share);
@@ -99,6 +102,14 @@ export function sampleSizes(input: Eq2Input): SampleSizes {
     capped: indices((j) => trained[j] === true && near(exact[j] as number, upper[j] as number)),
     untrained: indices((j) => !trained[j]),
   };
+}
+
+/** (1 − F1)^exponent relative to the largest. What is nothing beside that is 0, before quotients overflow. */
+function weightsOf(f1: readonly number[], exponent: number): number[] {
+  const gaps = f1.map((value) => (1 - value < 1e-12 ? 0 : 1 - value));
+  const largest = Math.max(...gaps) || 1;
+  const weights = gaps.map((gap) => (gap / largest) ** exponent);
+  return weights.map((weight) => (weight < 1e-12 ? 0 : weight));
 }
 
 interface Shares {

@@ -115,6 +115,11 @@ describe('Eq. 2, worked by hand', () => {
     expect(sizesOf([0.2, 0.6], { exponent: 0 })).toEqual([100, 100]);
   });
 
+  test('an F1 that is 1 but for rounding counts as 1', () => {
+    expect(sizesOf([1 - 1e-16, 1 - 1e-15, 1])).toEqual([100, 100, 100]);
+    expect(sizesOf([1 - 1e-3, 0.5, 1], { exponent: 300 })).toEqual([0, 300, 0]);
+  });
+
   test('N* of the paper is the mean number of training images', () => {
     expect(baseOf([10, 20, 0])).toBe(10);
   });
