@@ -1,17 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { CAMERAS, TestFleet, TTL_MS } from './fleet.ts';
+import { CAMERAS, CLOCKS, TestFleet } from './fleet.ts';
 import type { TestAgent } from './fleet.ts';
 import { copyDataFolder, handIn, outboxOf } from './outbox.ts';
 import type { OutboxBatch } from './outbox.ts';
 import { attemptsInSpans, witnessKeys } from './witness.ts';
 
-/** Beyond the TTL: the planner's tick, the offer, the acceptance, and two busy cores. */
-const TAKEOVER_MS = TTL_MS + 6_000;
-/** Until shards are spread over both agents again. */
-const SPREAD_MS = 25_000;
+const { takeoverMs: TAKEOVER_MS, spreadMs: SPREAD_MS, awayMs: AWAY_MS } = CLOCKS;
+vi.setConfig({ testTimeout: CLOCKS.limitMs, hookTimeout: CLOCKS.limitMs });
 
 // One fleet for all: each test leaves it with two agents at work, and each compares everything since the beginning.
 let fleet: TestFleet;
@@ -22,13 +20,13 @@ beforeAll(async () => {
   fleet = await TestFleet.start();
   [first, second] = fleet.agents as [TestAgent, TestAgent];
   await fleet.heldBy([first, second], SPREAD_MS);
-}, 120_000);
+});
 
 afterEach(({ task }) => {
   if (process.env['CAMFLEET_TEST_LOG'] || task.result?.state === 'fail') console.info(task.name, fleet.figures);
 });
 
-afterAll(() => fleet.stop(), 90_000);
+afterAll(() => fleet.stop());
 
 test('in peace every answer of a camera is counted once, and the witness would show a double', async () => {
   await fleet.runs(4);
@@ -75,7 +73,7 @@ test('a network that goes dead without a word: the other takes over, and after t
   first.line.set('open');
   fleet.figures['backAfterSilenceMs'] = await fleet.heldBy([first, second], 2 * SPREAD_MS);
   await fleet.verify('dead line');
-}, 90_000);
+});
 
 test('kill -9 of the coordinator: the next one counts on', async () => {
   await fleet.coordinator.kill();
@@ -88,14 +86,14 @@ test('kill -9 of the coordinator: the next one counts on', async () => {
 test('the coordinator away for longer than a TTL: capture goes on, and everything is delivered afterwards', async () => {
   await fleet.coordinator.end(30_000);
   const from = fleet.farm.requests.length;
-  await sleep(10_000);
+  await sleep(AWAY_MS);
   const meanwhile = fleet.farm.requests.slice(from);
   expect(new Set(meanwhile.map(({ camera }) => camera)).size).toBe(CAMERAS);
   fleet.figures['answersWhileAway'] = meanwhile.length;
   await fleet.startCoordinator();
   await fleet.heldBy([first, second], SPREAD_MS);
-  await fleet.verify('coordinator away', 30_000);
-}, 60_000);
+  await fleet.verify('coordinator away', 60_000);
+});
 
 test('kill -9 of Redis and of PostgreSQL under load: no lease ends, nothing is lost', async () => {
   const before = await fleet.tokens();
@@ -158,7 +156,7 @@ test('a second process on a copied data folder supersedes the first, and never b
   await fleet.restartAgent(first);
   await fleet.heldBy([first, second], SPREAD_MS);
   await fleet.verify('copied folder');
-}, 90_000);
+});
 
 test('SIGTERM: the shards are handed over first, and what was captured is handed in', async () => {
   const began = performance.now();
@@ -170,7 +168,7 @@ test('SIGTERM: the shards are handed over first, and what was captured is handed
   await fleet.verify('drained');
   await fleet.drainAgent(second);
   await fleet.verify('last one drained');
-}, 60_000);
+});
 
 test('the spans hold exactly what the witness counted', async () => {
   const total = await fleet.countedOf();
