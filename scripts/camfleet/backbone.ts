@@ -4,7 +4,7 @@ import { AppError, EXIT, codeOf, messageOf } from '../../common/runtime/errors.t
 import type { Backbone } from '../../trainer/backbone/backbone.ts';
 import { backbonesOf, checkFiles, findBackbone, listBackbones } from '../../trainer/backbone/folder.ts';
 import type { BackboneEntry } from '../../trainer/backbone/folder.ts';
-import type { ImportOptions } from '../../trainer/backbone/import.ts';
+import type { ImportOptions } from '../../trainer/backbone/import-options.ts';
 import { KNOWN_WEIGHTS } from '../../trainer/backbone/known-weights.ts';
 import { listing, progressBar, table } from './terminal.ts';
 import { decimal, print, printLines, verb } from './verb.ts';

@@ -72,7 +72,8 @@ async function takeUp(url: string, part: string, have: number, options: Download
       for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
         watch.refresh();
         await target.writeFile(chunk);
-        onProgress?.((done += chunk.length), start + length);
+        done += chunk.length;
+        onProgress?.(done, start + length);
       }
       await target.sync();
     } finally {

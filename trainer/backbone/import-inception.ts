@@ -3,7 +3,7 @@ import { DECODER } from '../../common/inference/decode.ts';
 import { buildResize } from '../../common/inference/graphs.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import { digestsOf, packArrays, writeBackbone } from './folder.ts';
-import type { ImportOptions } from './import.ts';
+import type { ImportOptions } from './import-options.ts';
 import { INCEPTION_INPUT, INCEPTION_SCALING, inceptionStages, inceptionTop, inceptionTrunk } from './inception-v3.ts';
 import { buildInference } from './inference-graph.ts';
 import { readKerasWeights } from './keras-weights.ts';

@@ -9,7 +9,7 @@ import { TensorRunner } from '../../common/inference/tensor-runner.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import { digestsOf, writeBackbone } from './folder.ts';
-import type { ImportOptions } from './import.ts';
+import type { ImportOptions } from './import-options.ts';
 
 /** Makes a backbone of any ONNX network with one picture input; gives its folder. */
 export async function importOnnx(file: string, options: ImportOptions): Promise<string> {

@@ -3,22 +3,9 @@ import { basename, extname } from 'node:path';
 import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
 import { loadBackbone } from './backbone.ts';
 import type { Backbone } from './backbone.ts';
+import type { ImportOptions } from './import-options.ts';
 import { importInception } from './import-inception.ts';
 import { importOnnx } from './import-onnx.ts';
-
-export interface ImportOptions {
-  /** Folder of all backbones, see `backbonesOf`. */
-  root: string;
-  /** What people call it; default: `inception-v3`, or the name of the ONNX file. */
-  name?: string | undefined;
-  /** InceptionV3: the last block of the trunk; default `mixed8`. */
-  cut?: string | undefined;
-  /** ONNX: the tensor to cut at; default: the one before the classifier. */
-  output?: string | undefined;
-  /** ONNX: value · scale + offset; default from the file's metadata, else x / 127.5 − 1. */
-  scaling?: { scale: number; offset: number } | undefined;
-  now?: Date;
-}
 
 /** How a file is recognised and what makes a backbone of it; a new kind is one line. */
 const KINDS: readonly {
