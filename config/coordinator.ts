@@ -77,7 +77,7 @@ export const coordinatorSchema = {
   training: {
     everySeconds: setting(
       integer(0, 31_536_000),
-      0,
+      3_600,
       'How often to look whether enough new labels came in to train anew; 0: only when asked.',
     ),
     perCamera: setting(

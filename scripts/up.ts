@@ -4,12 +4,14 @@ import type { Machine } from './machine/machine.ts';
 import { startMachine } from './machine/machine.ts';
 import { onStopSignals } from './machine/signals.ts';
 
-const HELP = `Usage: camfleet up [--data DIR] [--agents N] [--port N]
+const HELP = `Usage: camfleet up [--data DIR] [--agents N] [--no-trainer] [--port N]
 
-Runs everything on this machine: PostgreSQL, Redis, the coordinator and agents. Ctrl-C stops all of it in order.
+Runs everything on this machine: PostgreSQL, Redis, the coordinator, agents and a trainer, which gives way to the others.
+Ctrl-C stops all of it in order.
 
   --data DIR    where everything is kept (default: data)
   --agents N    how many agents (default: 1; an agent uses all cores)
+  --no-trainer  train nothing here; "camfleet trainer" may run on another machine
   --port N      port of API and page (default: 8600)
 
 Example: camfleet up --data /srv/camfleet --agents 2
@@ -20,6 +22,7 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const options = {
   data: { type: 'string', default: 'data' },
   agents: { type: 'string', default: '1' },
+  'no-trainer': { type: 'boolean', default: false },
   port: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -45,12 +48,15 @@ async function up(): Promise<number> {
   if (port !== undefined && !isWhole(port, 65_535)) throw new AppError('USAGE', '--port must be a port, 0 to 65535.');
   const running: { machine?: Machine } = {};
   const signal = onStopSignals(
-    () => say('Stopping agents, coordinator, Redis and PostgreSQL …'),
+    () => say('Stopping agents, trainer, coordinator, Redis and PostgreSQL …'),
     (times) => running.machine?.hurry(times),
   );
-  say('Starting PostgreSQL, Redis, the coordinator and the agents …');
+  say('Starting PostgreSQL, Redis, the coordinator, the agents and the trainer …');
   try {
-    running.machine = await startMachine({ dataFolder: values.data, agents, port, say, signal });
+    running.machine = await startMachine({
+      ...{ dataFolder: values.data, agents, port, say, signal },
+      trainer: !values['no-trainer'],
+    });
     process.stdout.write(`camfleet runs. Open ${running.machine.link}\n`);
     await aborted(signal);
     await running.machine.stop();

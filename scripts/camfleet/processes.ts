@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 /** Commands that are programs of their own: they read their flags, signals and exit codes themselves. */
 const PROGRAMS = {
   up: {
-    summary: 'Run everything on this machine: PostgreSQL, Redis, coordinator, agents',
+    summary: 'Run everything on this machine: PostgreSQL, Redis, coordinator, agents, trainer',
     start: () => import('../up.ts'),
     help: '',
   },
@@ -16,6 +16,11 @@ const PROGRAMS = {
     summary: 'Run an agent; --join once, with an invitation',
     start: () => import('../../agent/main.ts'),
     help: 'camfleet agent --data ./agent-1 --coordinator http://127.0.0.1:8600 --join INVITATION',
+  },
+  trainer: {
+    summary: 'Run a trainer: waits for training runs and publishes their models',
+    start: () => import('../../trainer/process/main.ts'),
+    help: '',
   },
 } as const;
 

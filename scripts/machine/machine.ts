@@ -7,6 +7,8 @@ import { Child } from './child.ts';
 export interface MachineOptions {
   dataFolder: string;
   agents: number;
+  /** Also one process that trains; it gives way to the others. */
+  trainer?: boolean;
   /** Of the API; 0 takes a free one. */
   port?: number | undefined;
   /** Further settings as environment variables, by process. */
@@ -16,22 +18,24 @@ export interface MachineOptions {
   signal: AbortSignal;
 }
 
-/** Coordinator (with PostgreSQL and Redis) and agents on this machine. */
+/** Coordinator (with PostgreSQL and Redis), agents and a trainer on this machine. */
 export interface Machine {
   readonly api: Api;
   readonly url: string;
   /** Opens the page as administrator; the token is in the fragment, which browsers do not send. */
   readonly link: string;
   readonly agents: readonly Child[];
-  /** Agents first: they hand in what they have. The coordinator then stops Redis and PostgreSQL. */
+  /** Agents first: they hand in what they have, as does a trainer. The coordinator then stops Redis and PostgreSQL. */
   stopAgents(): Promise<void>;
   stop(): Promise<void>;
-  /** Another Ctrl-C: agents and coordinator stop waiting for anybody. */
+  /** Another Ctrl-C: nobody waits for anybody any more. */
   hurry(times: number): void;
 }
 
 /** A draining agent takes at most 25 s. */
 const AGENT_GRACE_MS = 30_000;
+/** A trainer writes its checkpoint and hands its run back. */
+const TRAINER_GRACE_MS = 30_000;
 /** PostgreSQL writes what it has in memory. */
 const COORDINATOR_GRACE_MS = 60_000;
 /** First start: initialises the database. */
@@ -40,17 +44,17 @@ const READY_WITHIN_MS = 120_000;
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const dataFolder = resolve(options.dataFolder);
   await mkdir(dataFolder, { recursive: true });
-  const children: { coordinator?: Child; agents: Child[] } = { agents: [] };
+  const children: { coordinator?: Child; trainer?: Child; agents: Child[] } = { agents: [] };
   const stopAgents = async (): Promise<void> => {
     await Promise.all(children.agents.map((agent) => agent.stop(AGENT_GRACE_MS)));
   };
   const stop = async (): Promise<void> => {
-    await stopAgents();
+    await Promise.all([stopAgents(), children.trainer?.stop(TRAINER_GRACE_MS)]);
     await children.coordinator?.stop(COORDINATOR_GRACE_MS);
   };
   const hurry = (times: number): void => {
-    for (const child of [...children.agents, ...(children.coordinator ? [children.coordinator] : [])]) {
-      child.signal(times > 2 ? 'SIGKILL' : 'SIGTERM');
+    for (const child of [...children.agents, children.trainer, children.coordinator]) {
+      child?.signal(times > 2 ? 'SIGKILL' : 'SIGTERM');
     }
   };
   try {
@@ -61,7 +65,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       options.signal.throwIfAborted();
       children.agents.push(await prepareAgent(dataFolder, number, api, options));
     }
-    await Promise.all(children.agents.map((agent) => agent.start(READY_WITHIN_MS)));
+    if (options.trainer === true) children.trainer = prepareTrainer(dataFolder, url, options);
+    const beside = [...children.agents, ...(children.trainer ? [children.trainer] : [])];
+    await Promise.all(beside.map((child) => child.start(READY_WITHIN_MS)));
     return { api, url, link: `${url}/#token=${token}`, agents: children.agents, stopAgents, stop, hurry };
   } catch (error) {
     await stop();
@@ -113,3 +119,13 @@ async function prepareAgent(dataFolder: string, number: number, api: Api, option
     say: options.say,
   });
 }
+
+/** It takes the administrator's token from the data folder. */
+const prepareTrainer = (dataFolder: string, url: string, { say }: MachineOptions): Child =>
+  new Child({
+    name: 'trainer',
+    program: 'trainer/process/main.js',
+    args: ['--server', url, '--data', dataFolder],
+    logFile: join(dataFolder, 'logs', 'trainer.log'),
+    say,
+  });
