@@ -1,5 +1,5 @@
 import type { Scores } from '../../common/domain/fragment.ts';
-import { decidingHead } from '../../common/domain/model.ts';
+import { fusedScores } from '../../common/domain/model.ts';
 import type { ModelManifest } from '../../common/domain/model.ts';
 import type { HeadScores } from '../../common/inference/model-runner.ts';
 import { codeOf, messageOf } from '../../common/runtime/errors.ts';
@@ -156,14 +156,17 @@ export class Classifier {
   }
 }
 
-/** Top-k of both heads and of the decision (Eq. 3; with one head the decision is M0's). */
-export function scoresOf({ m0, m1 }: HeadScores, manifest: ModelManifest): Scores {
+/** Top-k of both heads and of what decides (Eq. 3 or the mean; with one head M0). */
+export function scoresOf(heads: HeadScores, { labels, fusion }: Pick<ModelManifest, 'labels' | 'fusion'>): Scores {
   const top = (scores: Float32Array) =>
     [...scores.keys()]
       .sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b)
       .slice(0, TOP_K)
-      .map((j) => ({ label: manifest.labels[j] as string, score: Math.min(1, Math.max(0, scores[j] as number)) }));
-  if (!m1) return { fused: top(m0), m0: top(m0) };
-  const fused = manifest.fusion && decidingHead(m0, m1, manifest.fusion) === 'm1' ? m1 : m0;
-  return { fused: top(fused), m0: top(m0), m1: top(m1) };
+      .map((j) => ({ label: labels[j] as string, score: rounded(scores[j] as number) }));
+  const { m0, m1 } = heads;
+  const fused = top(fusedScores(heads, fusion));
+  return m1 ? { fused, m0: top(m0), m1: top(m1) } : { fused, m0: fused };
 }
+
+/** Five digits: a float's other twelve are noise, and they travel with every report. */
+const rounded = (score: number): number => Math.round(Math.min(1, Math.max(0, score)) * 1e5) / 1e5;

@@ -35,8 +35,14 @@ export const modelManifestSchema = z.object({
     'head-m0.onnx': fileSchema,
     'head-m1.onnx': fileSchema.optional(),
   }),
-  /** Eq. 3: R_j per label and T_r; only with two heads. */
-  fusion: z.object({ ratios: z.array(z.number().nonnegative()), threshold: z.number().nonnegative() }).optional(),
+  /** Eq. 3: R_j per label and T_r; only with two heads. `mean` where no T_r was good enough: the heads' plain mean decides. */
+  fusion: z
+    .object({
+      rule: z.enum(['eq3', 'mean']).optional(),
+      ratios: z.array(z.number().nonnegative()),
+      threshold: z.number().nonnegative(),
+    })
+    .optional(),
   metrics: z.record(z.string(), z.number()).optional(),
   /** Where the weights come from, in words. */
   origin: z.string().max(1000),
@@ -76,4 +82,14 @@ export function decidingHead(
   if (r0 > fusion.threshold && r1 > fusion.threshold) return 'm0';
   if (r0 < fusion.threshold && r1 < fusion.threshold) return 'm1';
   return (m1[j1] as number) > (m0[j0] as number) ? 'm1' : 'm0';
+}
+
+/** The probabilities by which a model decides: those of the deciding head, the heads' mean, or the only head's. */
+export function fusedScores(
+  { m0, m1 }: { m0: Float32Array; m1?: Float32Array },
+  fusion: ModelManifest['fusion'],
+): Float32Array {
+  if (!m1 || !fusion) return m0;
+  if (fusion.rule === 'mean') return m0.map((score, j) => (score + (m1[j] as number)) / 2);
+  return decidingHead(m0, m1, fusion) === 'm1' ? m1 : m0;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { datasetSchema, sampleSchema } from '../../common/domain/dataset.ts';
-import { argMax, decidingHead, modelManifestSchema } from '../../common/domain/model.ts';
+import { argMax, fusedScores, modelManifestSchema } from '../../common/domain/model.ts';
 import type { ModelManifest } from '../../common/domain/model.ts';
 import type { Evaluation } from '../../common/domain/training.ts';
 import { MANIFEST } from '../../common/inference/artifact.ts';
@@ -37,9 +37,8 @@ export async function judge(dataset: string, model: string): Promise<Evaluation>
   return evaluateOn(labels, truth, predicted);
 }
 
-function decide({ labels, fusion }: ModelManifest, { m0, m1 }: HeadScores): string {
-  const decides = m1 && fusion && decidingHead(m0, m1, fusion) === 'm1' ? m1 : m0;
-  return labels[argMax(decides)] as string;
+function decide({ labels, fusion }: ModelManifest, scores: HeadScores): string {
+  return labels[argMax(fusedScores(scores, fusion))] as string;
 }
 
 /** Over the snapshot's classes. A label that the snapshot does not have (−1) is a miss, and no class of its own. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { argMax, decidingHead } from '../../../common/domain/model.ts';
+import { argMax, decidingHead, fusedScores } from '../../../common/domain/model.ts';
 
 const fusion = { ratios: [1.088, 0.4, 0.02, 0.3], threshold: 0.3 };
 
@@ -20,4 +20,11 @@ test('Eq. 3: both winners rare: M1 decides, however sure M0 is', () => {
 
 test('the first of equal scores wins', () => {
   expect(argMax([0.1, 0.4, 0.4])).toBe(1);
+});
+
+test('what decides: the head that Eq. 3 chooses, the mean where the manifest says so, the only head', () => {
+  const heads = { m0: Float32Array.of(0.6, 0.4, 0, 0), m1: Float32Array.of(0.5, 0, 0.5, 0) };
+  expect(fusedScores(heads, fusion)).toBe(heads.m0);
+  expect([...fusedScores(heads, { ...fusion, rule: 'mean' })]).toEqual([0.55, 0.2, 0.25, 0].map(Math.fround));
+  expect(fusedScores({ m0: heads.m0 }, fusion)).toBe(heads.m0);
 });
