@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { codeOf } from '../../../common/runtime/errors.ts';
+import { codeOf, messageOf } from '../../../common/runtime/errors.ts';
 import { basicCnn } from '../../../trainer/backbone/basic-cnn.ts';
 import type { TrainEngine } from '../../../trainer/engine/engine.ts';
 import { initialParameters } from '../../../trainer/engine/initialise.ts';
@@ -13,10 +13,11 @@ import { drawnBatch, drawnParameters, inceptionBlock, tiny } from '../../support
 process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
 
 const engine = await TfjsEngine.load({ threads: 2 }).catch((error: unknown) => {
-  if (codeOf(error) === 'TFJS_UNAVAILABLE') return undefined;
-  throw error;
+  if (codeOf(error) !== 'TFJS_UNAVAILABLE') throw error;
+  console.log(`The tests of the tfjs-node-gpu engine are skipped. ${messageOf(error)}`);
+  return undefined;
 });
-if (engine) console.log(`tfjs tests run on ${engine.describe()}`);
+if (engine) console.log(`The tests of the tfjs-node-gpu engine run on ${engine.describe()}`);
 
 describe.skipIf(engine === undefined)('the tfjs-node-gpu engine (needs `npm run link-tensorflow`)', () => {
   const tfjs = engine as TfjsEngine;

@@ -47,10 +47,10 @@ function prepareProcess(threads: number | undefined): void {
   // Without it TensorFlow takes all memory of a GPU at once, and ONNX Runtime beside it gets none.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
-  // Node 23 took these two out; tfjs-node 4.22 calls them.
+  // tfjs-node 4.22 calls two functions that Node 23 took out or warns about.
   const old = util as unknown as Record<string, unknown>;
   old['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
-  old['isArray'] ??= Array.isArray;
+  old['isArray'] = Array.isArray;
 }
 
 async function ready(name: string, tf: Tf & { version: Record<string, string> }): Promise<Tfjs> {
