@@ -9,7 +9,12 @@ export type LabelRow = { label: string } & ({ digest: string } | { camera: strin
 
 /** The name of a class as it is kept. Throws `LABEL_INVALID`. */
 export function labelOf(text: string): string {
-  const label = text.normalize('NFC').trim().replaceAll(/\s+/g, ' ');
+  // Exports put an apostrophe before what a spreadsheet would run as a formula.
+  const label = text
+    .normalize('NFC')
+    .trim()
+    .replaceAll(/\s+/g, ' ')
+    .replace(/^'(?=[=+\-@|%])/, '');
   if (label === '') throw new AppError('LABEL_INVALID', 'the label is empty');
   if (label.length > MOST_LABEL)
     throw new AppError('LABEL_INVALID', `the label is longer than ${MOST_LABEL} characters`);

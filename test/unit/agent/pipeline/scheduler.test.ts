@@ -56,6 +56,22 @@ describe('the scheduler', () => {
     expect(began).toEqual([{ id: 1, at: 6_000 }]);
   });
 
+  test('a hurried camera has its turn at once, and after that at its interval; one that is gone has none', async () => {
+    const { clock, scheduler, add, began } = setUp();
+    add(1, { ago: 1_000 });
+    add(2, { ago: 1_000 });
+    await clock.advance(2_000);
+    scheduler.remove(2);
+    scheduler.hurry([1, 2, 3]);
+    scheduler.hurry([1]);
+    await clock.advance(20_000);
+    expect(began).toEqual([
+      { id: 1, at: 2_000 },
+      { id: 1, at: 12_000 },
+      { id: 1, at: 22_000 },
+    ]);
+  });
+
   test('cameras that are all due at once are spread', async () => {
     const { clock, add, began } = setUp();
     for (let id = 0; id < 500; id++) add(id, id % 2 === 0 ? {} : { ago: 3_600_000 });

@@ -40,6 +40,19 @@ const history = fc.array(
 );
 
 describe('fragments', () => {
+  test('a scene label stays with its picture and goes with it', () => {
+    const folder = new FragmentFolder();
+    const labelOf = (...attempts: Partial<Attempt>[]): unknown => {
+      for (const [sequence, over] of attempts.entries()) folder.add(attempt({ sequence, ...over }));
+      return folder.collect()[0]?.sceneLabel;
+    };
+    const labelled = { frameDigest: digest('a'), sceneLabel: 'street' };
+    expect(labelOf(labelled, { frameDigest: digest('a') }, { frameDigest: null })).toBe('street');
+    expect(labelOf(labelled, { frameDigest: digest('b') })).toBeUndefined();
+    expect(labelOf({ frameDigest: digest('b') }, labelled)).toBe('street');
+    expect(labelOf(labelled, { frameDigest: digest('b'), sceneLabel: 'park' })).toBe('park');
+  });
+
   test('folding never loses, doubles or reorders an attempt, and each fragment keeps its bounds', () => {
     fc.assert(
       fc.property(history, (steps) => {

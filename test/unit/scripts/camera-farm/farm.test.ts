@@ -54,6 +54,19 @@ test('a healthy camera answers a JPEG and the log says so', async () => {
   );
 });
 
+test('each picture of a scene comes with the truth about it, pictures that a fault made come without', async () => {
+  const farm = await farmOf({ cameras: 2, mjpegShare: 0, conditionalShare: 0 });
+  const { concept } = farm.truthOf('cam0001');
+  const truth = async () => (await get(farm.urlOf('cam0001'))).headers['x-scene-label'];
+  expect(await truth()).toBe(concept);
+  for (const fault of ['black', 'placeholder', 'frozen', 'truncated', 'html'] as FaultName[]) {
+    farm.setFault('cam0001', fault);
+    expect([fault, await truth()]).toEqual([fault, undefined]);
+  }
+  farm.setFault('cam0001', null);
+  expect(await truth()).toBe(concept);
+});
+
 test('half of the cameras answer 304 to what they served last, until the scene changes', async () => {
   const clock = new SimulatedClock();
   const farm = await farmOf({ clock, conditionalShare: 1, changeEverySeconds: 10 });
