@@ -10,6 +10,7 @@ import { addLabelCommands } from './labels.ts';
 import { addModelCommands } from './models.ts';
 import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
+import { addTrainCommand } from './train.ts';
 import { addTrainingCommands } from './training.ts';
 import type { Context } from './verb.ts';
 
@@ -30,6 +31,7 @@ export function createProgram(context: Context, version: string): Command {
   addDatasetCommands(program, context);
   addModelCommands(program, context);
   addBackboneCommands(program, context);
+  addTrainCommand(program, context);
   addTrainingCommands(program, context);
   addJobCommands(program, context);
   addStatusCommand(program, context);

@@ -3,6 +3,9 @@ import { between, seeded, shuffled, wholeBetween } from '../camera-farm/random.t
 import type { Random } from '../camera-farm/random.ts';
 import { CONCEPT_NAMES } from '../camera-farm/scenes/index.ts';
 
+/** Training of both models may take this long, on a machine of two cores. */
+export const DEMO_BUDGET_SECONDS = 110;
+
 /** Cameras of the most frequent and of the rarest concept; the others lie between them on an exponential curve. */
 const MOST_CAMERAS = 60;
 const FEWEST_CAMERAS = 5;

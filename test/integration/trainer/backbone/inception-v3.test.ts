@@ -53,21 +53,25 @@ describe.skipIf(absent.length > 0)(`with the ImageNet weights (absent: ${absent.
     expect(relativeError(found, await golden(cut, channels))).toBeLessThan(1e-4);
   });
 
-  test('the imported trunk (mixed8) and the stages behind it (mixed9, mixed10) agree, too', { timeout: 120_000 }, async () => {
-    expect(featureLayers(backbone)).toEqual(['mixed8', 'mixed9', 'mixed10']);
-    const trunk = await openTrunk(backbone, { threads: 2 });
-    const features = await trunk.run(pictures, IMAGES);
-    await trunk.close();
-    for (const [layer, channels] of [
-      ['mixed8', 1280],
-      ['mixed9', 2048],
-      ['mixed10', 2048],
-    ] as const) {
-      const { onnx, dims } = buildPooledFeatures(backbone, layer);
-      expect(dims).toEqual([channels]);
-      expect(relativeError(await run(onnx, features), await golden(layer, channels))).toBeLessThan(1e-4);
-    }
-  });
+  test(
+    'the imported trunk (mixed8) and the stages behind it (mixed9, mixed10) agree, too',
+    { timeout: 120_000 },
+    async () => {
+      expect(featureLayers(backbone)).toEqual(['mixed8', 'mixed9', 'mixed10']);
+      const trunk = await openTrunk(backbone, { threads: 2 });
+      const features = await trunk.run(pictures, IMAGES);
+      await trunk.close();
+      for (const [layer, channels] of [
+        ['mixed8', 1280],
+        ['mixed9', 2048],
+        ['mixed10', 2048],
+      ] as const) {
+        const { onnx, dims } = buildPooledFeatures(backbone, layer);
+        expect(dims).toEqual([channels]);
+        expect(relativeError(await run(onnx, features), await golden(layer, channels))).toBeLessThan(1e-4);
+      }
+    },
+  );
 
   test('what is wrong with the weights stays in the backbone and its description', () => {
     expect(backbone.warnings.join('\n')).toMatch(/not Keras' own file: MD5 3d6afbfd/);

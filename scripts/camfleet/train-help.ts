@@ -1,0 +1,30 @@
+/** What `camfleet train --help` teaches before it lists options. */
+export const TRAIN_HELP = `
+What it does
+  Two networks learn from the same labelled pictures, starting from the same weights.
+  M0  sees every picture once a pass. Frequent classes rule: it is right most often, and blind to rare ones.
+  M1  gets, in each iteration, samples by how badly a class does (Eq. 2). With F1_j on the reference part and
+      N* = pictures / classes, class j gets  (1 - F1_j) / sum(1 - F1) * |C| * N*  pictures, rare ones repeated
+      and warped anew each time. No class falls below a quarter of N*, no picture comes more than 30 times.
+  Fusion (Eq. 3)  J0 and J1 are what both say, R_j = positives / negatives of class j in training. Both R above
+      T_r: M0 decides. Both below: M1. Else the one with the larger score. T_r is searched on the reference part.
+  So the fused model keeps M0's accuracy on what is frequent and gains M1's eye for what is rare.
+
+Data
+  DIR is what "camfleet datasets pull NAME DIR" writes, a folder with one folder of pictures a class (and
+  metadata.csv with file, camera, time), or any folder with --manifest FILE: {"class": {"train": [...],
+  "reference": [...], "test": [...]}}. The test part is looked at once, at the end: believe its figures only.
+
+Result, below --out
+  report.html and report.json, classes.csv, iterations.csv; artifact/, signed with this trainer's key, which a
+  coordinator takes and agents load; checkpoint.bin, from which --resume goes on bit for bit after Ctrl-C.
+
+Examples
+  $ camfleet train --demo
+  $ camfleet train --demo --seeds 3
+  $ camfleet datasets pull summer pulled && camfleet train --dataset pulled --budget 900
+  $ camfleet train --dataset photos --split random --passes 40 --json
+  $ camfleet train --resume data/training/pulled-20260820-101500
+
+Exit codes: 0 done, 1 failed or stopped, 2 usage, 3 refused (the same camera or picture in two parts).
+`;

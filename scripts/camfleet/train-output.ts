@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import type { IterationReport } from '../../common/domain/training.ts';
+import type { TrainingOutcome } from '../../trainer/main.ts';
+import { REPORT_FILES } from '../../trainer/report/write.ts';
+import type { DemoFigures, DemoResult } from '../train-demo/demo.ts';
+import { table } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Stages and iterations on stderr: one line that redraws itself on a terminal, a line each elsewhere. */
+export function trainProgress(terminal: Terminal): {
+  stage(stage: string, done?: number, all?: number): void;
+  iteration(report: IterationReport): void;
+} {
+  let shown = '';
+  let drawnAt = 0;
+  return {
+    stage: (stage, done, all) => {
+      if (done !== undefined && all !== undefined) {
+        const isDue = Date.now() - drawnAt > 100 || done === all;
+        if (!terminal.showsProgress || !isDue) return;
+        drawnAt = Date.now();
+        terminal.err(`\r${stage}: ${done} of ${all}${done === all ? '\n' : ''}`);
+      } else if (stage !== shown) terminal.err(`${stage} …\n`);
+      shown = stage;
+    },
+    iteration: ({ run, iteration, iterations, loss, macroF1, accuracy, etaSeconds }) => {
+      const line =
+        `${run.toUpperCase()} ${String(iteration).padStart(String(iterations).length)}/${iterations}` +
+        `  loss ${loss.toFixed(3)}  reference: macro F1 ${macroF1.toFixed(3)}, accuracy ${accuracy.toFixed(3)}  ${timeLeft(etaSeconds)}`;
+      const isLast = iteration >= iterations;
+      terminal.err(terminal.showsProgress ? `\r${line.padEnd(90)}${isLast ? '\n' : ''}` : `${line}\n`);
+    },
+  };
+}
+
+function timeLeft(seconds: number): string {
+  if (seconds < 1) return 'done';
+  return seconds < 90 ? `${Math.ceil(seconds)} s left` : `${Math.ceil(seconds / 60)} min left`;
+}
+
+const figure = (value: number): string => value.toFixed(3);
+
+/** The last object of `--json`. */
+function summaryOf({ report, artifact, model }: TrainingOutcome) {
+  return {
+    artifact,
+    version: model.version,
+    metrics: model.manifest.metrics,
+    threshold: report.fusion.threshold,
+    report: join(artifact, '..', REPORT_FILES.json),
+    page: join(artifact, '..', REPORT_FILES.page),
+    seconds: report.seconds,
+    warnings: report.warnings,
+  };
+}
+
+export function showOutcome(terminal: Terminal, outcome: TrainingOutcome, { json }: { json: boolean }): void {
+  if (json) return terminal.out(`${JSON.stringify(summaryOf(outcome))}\n`);
+  const { report, artifact, model } = outcome;
+  const { test, dataset, counts, ratios, iterations } = report;
+  const last = iterations.filter(({ run }) => run === 'm1').at(-1);
+  terminal.out(
+    table(
+      ['TEST PART', 'MACRO F1', 'ACCURACY', 'WEIGHTED F1'],
+      (['m0', 'm1', 'mean', 'fused'] as const).map((name) => [
+        name === 'm0' || name === 'm1' ? name.toUpperCase() : name,
+        ...[test[name].macroF1, test[name].accuracy, test[name].weightedF1].map(figure),
+      ]),
+    ),
+  );
+  terminal.out('\n');
+  terminal.out(
+    table(
+      ['CLASS', 'TRAINING', 'P/N', 'LAST SAMPLE', 'TEST', 'F1 M0', 'F1 M1', 'F1 FUSED'],
+      dataset.classes.map((label, j) => [
+        label,
+        counts.training[j],
+        figure(ratios[j] as number),
+        last?.sampleSizes[j],
+        counts.test[j],
+        ...[test.m0, test.m1, test.fused].map(({ perClass }) => figure(perClass[j]?.f1 ?? 0)),
+      ]),
+    ),
+  );
+  for (const warning of report.warnings) terminal.err(`Note: ${warning}\n`);
+  terminal.out(
+    `\nT_r = ${figure(report.fusion.threshold)}: ${report.fusion.rule}\n` +
+      `Model ${model.version.slice(0, 16)} in ${artifact}\nReport ${join(artifact, '..', REPORT_FILES.page)}\n`,
+  );
+}
+
+export function showDemo(
+  terminal: Terminal,
+  results: readonly DemoResult[],
+  median: { figures: DemoFigures; differences: { rare: number; accuracy: number } },
+  { json }: { json: boolean },
+): void {
+  const seeds = results.map((result) => ({ seed: result.seed, ...result.figures, ...summaryOf(result) }));
+  if (json) {
+    const { artifact, metrics } = seeds.at(-1) as (typeof seeds)[number];
+    return terminal.out(`${JSON.stringify({ demo: true, artifact, metrics, seeds, median })}\n`);
+  }
+  if (results.length === 1) showOutcome(terminal, results[0] as DemoResult, { json });
+  const row = (name: string, one: DemoFigures, passes: number | string) => [
+    name,
+    passes,
+    ...[one.rareM0, one.rareM1, one.rareMean, one.rareFused].map(figure),
+    ...[one.accuracyM0, one.accuracyM1, one.accuracyMean, one.accuracyFused].map(figure),
+  ];
+  terminal.out(`\nMean F1 of the six rarest classes, and accuracy, on cameras that training never saw:\n`);
+  terminal.out(
+    table(
+      ['SEED', 'PASSES', 'RARE M0', 'M1', 'MEAN', 'FUSED', 'ACCURACY M0', 'M1', 'MEAN', 'FUSED'],
+      [
+        ...results.map(({ seed, figures, report }) => row(String(seed), figures, Number(report.settings['passes']))),
+        ...(results.length > 1 ? [row('median', median.figures, '')] : []),
+      ],
+    ),
+  );
+  terminal.out(
+    `Fused against M0${results.length > 1 ? ', median' : ''}: six rarest ${signed(median.differences.rare)}, ` +
+      `accuracy ${signed(median.differences.accuracy)}.\n`,
+  );
+}
+
+const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;

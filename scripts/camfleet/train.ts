@@ -1,0 +1,149 @@
+import { basename, join, resolve } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
+import { ENGINE_NAMES } from '../../trainer/engines.ts';
+import type { TrainHooks, TrainOptions } from '../../trainer/main.ts';
+import { DEFAULT_PRESET, PRESETS } from '../../trainer/presets.ts';
+import { DEMO_BUDGET_SECONDS } from '../train-demo/cameras.ts';
+import type { DemoResult } from '../train-demo/demo.ts';
+import { TRAIN_HELP } from './train-help.ts';
+import { showDemo, showOutcome, trainProgress } from './train-output.ts';
+import { decimal, wholeNumber } from './verb.ts';
+import type { Context } from './verb.ts';
+
+interface TrainFlags {
+  dataset?: string;
+  manifest?: string;
+  split?: 'camera' | 'time' | 'random';
+  force?: boolean;
+  out?: string;
+  name?: string;
+  preset?: string;
+  budget?: number;
+  passes?: number;
+  learningRate?: number;
+  engine?: string;
+  seed?: number;
+  threads?: number;
+  resume?: string;
+  key: string;
+  demo?: boolean;
+  seeds?: number;
+  json?: boolean;
+}
+
+const SEED_LIMIT = 2_147_483_647;
+
+export function addTrainCommand(program: Command, context: Context): void {
+  const presets = Object.entries(PRESETS).map(([name, { summary }]) => `${name}: ${summary}`);
+  program
+    .command('train')
+    .description('Train M0 and M1 on labelled pictures, fuse them, and write the model that agents load')
+    .option('--dataset <dir>', 'folder of labelled pictures')
+    .option('--manifest <file>', 'which picture is in which class and part, relative to the dataset')
+    .addOption(new Option('--split <rule>', 'draw the parts anew').choices(['camera', 'time', 'random']))
+    .option('--force', 'go on although the same camera or picture is in two parts; the report says so')
+    .option('--out <dir>', 'where everything goes (default: data/training/NAME-TIME)')
+    .option('--name <name>', 'what people call the model (default: name of the dataset)')
+    .option('--preset <name>', `${presets.join('; ')} (default: ${DEFAULT_PRESET})`)
+    .option('--budget <seconds>', 'for training both models (default: 600)', decimal)
+    .option('--passes <n>', 'so many passes over the training part instead', wholeNumber(1, 100_000))
+    .option('--learning-rate <x>', 'at the first step, instead of the preset’s', decimal)
+    .option('--engine <name>', `${ENGINE_NAMES.join(' or ')} (default: ${ENGINE_NAMES[0]})`)
+    .option('--seed <n>', 'of weights, orders and augmentation (default: 1)', wholeNumber(0, SEED_LIMIT))
+    .option('--threads <n>', 'of the engine (default: all cores)', wholeNumber(1, 1024))
+    .option('--resume <dir>', 'go on with the run in this folder')
+    .option('--key <file>', 'this trainer’s signing key, made at first use', 'data/keys/trainer.pem')
+    .option('--demo', `draw cameras of 19 concepts and train on them, ${DEMO_BUDGET_SECONDS} s`)
+    .option('--seeds <n>', 'with --demo: so many times with different cameras', wholeNumber(1, 100))
+    .option('--json', 'print one JSON object an iteration, then one with the metrics and the artifact')
+    .addHelpText('after', TRAIN_HELP)
+    .action((flags: TrainFlags) => runTrain(flags, context));
+}
+
+async function runTrain(flags: TrainFlags, context: Context): Promise<void> {
+  const stopping = stopOnSignals();
+  try {
+    await (flags.demo ? demo(flags, context, stopping.signal) : once(flags, context, stopping.signal));
+  } catch (error) {
+    throw withExit(error);
+  } finally {
+    stopping.dispose();
+  }
+}
+
+async function once(flags: TrainFlags, context: Context, signal: AbortSignal): Promise<void> {
+  if (flags.dataset === undefined && flags.resume === undefined) {
+    throw new AppError('USAGE', 'Say what to train on: --dataset DIR, --resume DIR or --demo.');
+  }
+  const out =
+    flags.resume ?? flags.out ?? join('data/training', `${basename(resolve(flags.dataset as string))}-${timeNow()}`);
+  // Loaded here: ONNX Runtime would slow every other command's start.
+  const { train } = await import('../../trainer/main.ts');
+  const outcome = await train(
+    { ...optionsOf(flags), out, dataset: flags.dataset, resume: flags.resume === undefined ? undefined : 'required' },
+    hooksOf(flags, context, signal),
+  );
+  showOutcome(context.terminal, outcome, { json: flags.json === true });
+}
+
+async function demo(flags: TrainFlags, context: Context, signal: AbortSignal): Promise<void> {
+  if (flags.dataset !== undefined || flags.resume !== undefined) {
+    throw new AppError('USAGE', '--demo draws its own pictures; leave out --dataset and --resume.');
+  }
+  const out = flags.out ?? join('data/training', `demo-${timeNow()}`);
+  const { medianFigures, runDemo } = await import('../train-demo/demo.ts');
+  const results: DemoResult[] = [];
+  for (let i = 0; i < (flags.seeds ?? 1); i++) {
+    const seed = (flags.seed ?? 1) + i;
+    const options = { ...optionsOf(flags), out: join(out, `seed-${seed}`), seed };
+    results.push(await runDemo(options, hooksOf(flags, context, signal, { seed })));
+  }
+  showDemo(context.terminal, results, medianFigures(results.map(({ figures }) => figures)), {
+    json: flags.json === true,
+  });
+}
+
+/** What a flag leaves open is left to the checkpoint or to the defaults. */
+function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'resume'> {
+  const { budget, key, manifest, split, force, name, preset, passes, learningRate, engine, seed, threads } = flags;
+  const given = { manifest, split, force, name, preset, passes, learningRate, engine, seed, threads };
+  return { ...given, ...(budget !== undefined && { budgetSeconds: budget }), keyFile: key };
+}
+
+function hooksOf(flags: TrainFlags, { terminal }: Context, signal: AbortSignal, extra: object = {}): TrainHooks {
+  const progress = trainProgress(terminal);
+  return {
+    signal,
+    onStage: (stage, done, all) => progress.stage(stage, done, all),
+    onIteration: (report) => {
+      if (flags.json) terminal.out(`${JSON.stringify({ ...extra, ...report })}\n`);
+      progress.iteration(report);
+    },
+  };
+}
+
+/** The first Ctrl-C saves a checkpoint, the second ends at once. */
+function stopOnSignals(): { signal: AbortSignal; dispose: () => void } {
+  const stopping = new AbortController();
+  const stop = (): void => {
+    if (stopping.signal.aborted) process.exit(EXIT.failed);
+    stopping.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, stop);
+  return { signal: stopping.signal, dispose: () => signals.forEach((signal) => process.off(signal, stop)) };
+}
+
+/** Mistakes in what was asked for; anything else is a failure. */
+const USAGE = ['USAGE', 'TRAIN_OPTIONS', 'PRESET_UNKNOWN', 'ENGINE_UNKNOWN', 'SETTINGS_CHANGED', 'CHECKPOINT_MISSING', 'DATASET_NOT_FOUND', 'DATASET_SPLIT_UNKNOWN']; // prettier-ignore
+
+function withExit(error: unknown): unknown {
+  const code = codeOf(error) ?? '';
+  const exit = USAGE.includes(code) ? EXIT.usage : code === 'DATASET_LEAK' ? EXIT.refused : EXIT.failed;
+  if (!(error instanceof AppError)) return error;
+  return new AppError(code, messageOf(error), { cause: error, details: { ...error.details, exit } });
+}
+
+const timeNow = (): string => new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
