@@ -68,7 +68,9 @@ export function reasonToKeep(counted: Counted, keeps: Keeps = NOTHING, sampleMs 
   if (outcomes.some((outcome) => (outcome & OUTCOME.auditDiffers) !== 0)) return 'audit';
   if (outcomes.some((outcome) => (outcome & OUTCOME.audited) !== 0) && isDue(keeps.auditAt)) return 'audit';
   if (keeps.dailyAt === null || dayOf(keeps.dailyAt) < dayOf(at)) return 'daily';
-  return fragment.verdict === 'good' && isSampleDue(at, keeps, sampleMs) ? 'sample' : undefined;
+  // A picture that repeats another is no further sample, and most cameras repeat theirs most of the time.
+  const isNew = outcomes.some((outcome) => (outcome & OUTCOME.frame) !== 0 && (outcome & OUTCOME.unchanged) === 0);
+  return isNew && fragment.verdict === 'good' && isSampleDue(at, keeps, sampleMs) ? 'sample' : undefined;
 }
 
 function isAsked(at: number, verdict: Verdict, { askedAt, cameAt, lastAt }: Keeps): boolean {
