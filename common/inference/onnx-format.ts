@@ -95,12 +95,27 @@ export function buildOnnx(graph: GraphSpec): Buffer {
   return Buffer.from(Model.encode(message).finish());
 }
 
+/** A constant as it stands in a graph. */
+export function encodeConstant(
+  name: string,
+  { type, dims, data }: { type: number; dims: readonly number[]; data: NodeJS.ArrayBufferView },
+): Buffer {
+  const raw_data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return encode('Tensor', { name, dims, data_type: type, raw_data });
+}
+
+/** The attributes of a node, as they stand in it. */
+export const encodeAttributes = (attributes: NonNullable<NodeSpec['attributes']>): Buffer =>
+  encode('Node', { attribute: Object.entries(attributes).map(attributeOf) });
+
+function encode(type: string, fields: Record<string, unknown>): Buffer {
+  const message = schema.lookupType(type);
+  return Buffer.from(message.encode(message.fromObject(fields)).finish());
+}
+
 /** A ValueInfo of a type without a shape, which ONNX Runtime infers. */
 export function unshapedValue(name: string, type: number): Buffer {
-  const ValueInfo = schema.lookupType('ValueInfo');
-  return Buffer.from(
-    ValueInfo.encode(ValueInfo.fromObject({ name, type: { tensor_type: { elem_type: type } } })).finish(),
-  );
+  return encode('ValueInfo', { name, type: { tensor_type: { elem_type: type } } });
 }
 
 /** Key-value metadata that an exporter left in a model, e.g. its preprocessing. */

@@ -92,6 +92,13 @@ export class TensorRunner {
     return (await this.#session.run(feeds, [this.output]))[this.output] as Tensor;
   }
 
+  /** Every output of the network by name, for the items together. */
+  async runAll(values: Float32Array, items: number): Promise<Map<string, Float32Array>> {
+    const feeds = { [this.input]: new Tensor('float32', values, [items, ...this.inputDims]) };
+    const outputs = await this.#session.run(feeds);
+    return new Map(Object.entries(outputs).map(([name, tensor]) => [name, tensor.data as Float32Array]));
+  }
+
   /** Dimensions of one item of the output, found by a run on zeros. */
   async outputDims(): Promise<number[]> {
     const size = this.inputDims.reduce((product, dim) => product * dim, 1);
