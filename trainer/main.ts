@@ -91,7 +91,7 @@ async function beginning(
   folder: string,
   { request, dataset, images, model, hooks }: Beginning,
 ): Promise<{ progress: Progress; weights: Weights }> {
-  hooks.onStage('measures the speed of this machine');
+  if (request.passes === null) hooks.onStage('measures the speed of this machine');
   const schedule = await measureSchedule({ request, images, model, clock: hooks.clock });
   const progress: Progress = {
     request,

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { parts, ratiosOf } from '../../common/domain/dataset.ts';
 import type { Dataset, Sample } from '../../common/domain/dataset.ts';
+import { AppError } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import { writeDurably } from '../../common/storage/object-store.ts';
 import { CONCEPT_NAMES } from '../camera-farm/scenes/index.ts';
@@ -15,7 +16,7 @@ type DemoSample = Sample & { file: string };
 /**
  * Renders the pictures of one seed into `folder`, in the form of a pulled snapshot: the demo goes the way of a fleet's labels.
  *
- * @throws AbortError
+ * @throws AppError `TRAINING_INTERRUPTED`
  */
 export async function writeDemoDataset(
   folder: string,
@@ -25,7 +26,9 @@ export async function writeDemoDataset(
   const cameras = demoCameras(seed);
   const samples: DemoSample[] = [];
   for (const [done, camera] of cameras.entries()) {
-    hooks.signal?.throwIfAborted();
+    if (hooks.signal?.aborted) {
+      throw new AppError('TRAINING_INTERRUPTED', 'Stopped while the cameras were drawn; nothing was trained yet.');
+    }
     for (const time of camera.times) samples.push(await writePicture(folder, camera, time));
     hooks.onProgress?.(done + 1, cameras.length);
     // Ctrl-C must get its turn between pictures.

@@ -1,6 +1,6 @@
 import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { trainingReportSchema } from '../../../common/domain/training.ts';
 import type { IterationReport } from '../../../common/domain/training.ts';
 import { readArtifact } from '../../../common/inference/artifact.ts';
@@ -13,6 +13,9 @@ import type { TrainHooks, TrainOptions } from '../../../trainer/main.ts';
 import type { Progress } from '../../../trainer/progress.ts';
 import { makeTestFolder } from '../../support/folder.ts';
 import { writeTinyDataset } from '../../support/tiny-dataset.ts';
+
+// Seconds on a free machine; training takes all cores, and so may others.
+vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 beforeEach(async () => {
@@ -86,7 +89,7 @@ describe('a run on three classes', () => {
     await data();
     const { report } = await train(optionsOf('run', { passes: 12, learningRate: 0.05 }));
     expect(report.test.fused.accuracy).toBeGreaterThan(0.8);
-  }, 120_000);
+  });
 
   test('comes out the same for the same seed, and another for another', async () => {
     await data();

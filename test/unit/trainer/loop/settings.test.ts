@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { PRESETS, settingsOf } from '../../../../trainer/presets.ts';
+import { requestOf } from '../../../../trainer/request.ts';
+import { scheduleOf } from '../../../../trainer/schedule.ts';
+import { learningRateAt } from '../../../../trainer/settings.ts';
+
+const options = { dataset: 'pictures', out: 'run', keyFile: 'key.pem' };
+
+describe('the learning rate', () => {
+  const optimiser = { learningRate: 0.02, finalShare: 0.1, momentum: 0.9, clipNorm: 2 };
+
+  test('falls along half a cosine from the first step to its final share', () => {
+    expect(learningRateAt(optimiser, 0, 100)).toBeCloseTo(0.02, 10);
+    expect(learningRateAt(optimiser, 50, 100)).toBeCloseTo(0.011, 10);
+    expect(learningRateAt(optimiser, 100, 100)).toBeCloseTo(0.002, 10);
+  });
+});
+
+describe('the schedule', () => {
+  const input = {
+    trainingImages: 330,
+    batch: 32,
+    models: 2,
+    secondsPerStep: 0.1,
+    secondsPerEvaluation: 0.4,
+    passes: null,
+  };
+
+  test('takes as many whole passes as fit into the budget, for both models together', () => {
+    // 11 steps and an evaluation take 1.5 s; 30 s for two models are ten passes each.
+    expect(scheduleOf({ ...input, budgetSeconds: 30 })).toMatchObject({ passes: 10, steps: 110 });
+    expect(scheduleOf({ ...input, budgetSeconds: 29.9 })).toMatchObject({ passes: 9, steps: 99 });
+  });
+
+  test('takes one pass where the budget is too small for any', () => {
+    expect(scheduleOf({ ...input, budgetSeconds: 0.1 })).toMatchObject({ passes: 1, steps: 11 });
+  });
+
+  test('takes the passes that were asked for, whatever the budget', () => {
+    expect(scheduleOf({ ...input, budgetSeconds: 1, passes: 40 })).toMatchObject({ passes: 40, steps: 440 });
+  });
+});
+
+describe('presets', () => {
+  test.each(Object.keys(PRESETS))('%s can be kept in a checkpoint as it is', (name) => {
+    const settings = settingsOf(name);
+    expect(JSON.parse(JSON.stringify({ ...settings, stopping: settings.stopping ?? null }))).toEqual({
+      ...settings,
+      stopping: settings.stopping ?? null,
+    });
+    expect(settings.preset).toBe(name);
+  });
+
+  test('guard Eq. 2 where they are small: a floor of a quarter and 30 repeats at most', () => {
+    expect(settingsOf('small').sampling.m1).toMatchObject({ sampler: 'f1-dynamic', eq2: { floor: 0.25, cap: 30 } });
+    expect(settingsOf('small').sampling.m0.sampler).toBe('instance');
+  });
+
+  test('that do not exist are named in words', () => {
+    expect(() => settingsOf('toString')).toThrow(/no preset "toString".*small/);
+  });
+});
+
+describe('a request', () => {
+  test('needs a dataset', () => {
+    expect(() => requestOf({ out: 'run', keyFile: 'key.pem' })).toThrow(/which dataset/);
+  });
+
+  test('takes what is left out from the run that it resumes, and the place of the images from the caller', () => {
+    const before = requestOf({ ...options, seed: 3, threads: 2, learningRate: 0.1, budgetSeconds: 9 });
+    const resumed = requestOf({ out: 'run', keyFile: 'key.pem', dataset: '/moved' }, before);
+    expect(resumed).toEqual({ ...before, dataset: '/moved' });
+  });
+
+  test.each([
+    ['seed', { seed: 4 }],
+    ['threads', { threads: 3 }],
+    ['preset', { preset: 'product' }],
+    ['learning rate', { learningRate: 0.2 }],
+    ['engine', { engine: 'tfjs-node-gpu' }],
+  ])('that resumes may not change the %s', (what, change) => {
+    const before = requestOf({ ...options, seed: 3, threads: 2, engine: 'onnxruntime' });
+    expect(() => requestOf({ ...options, ...change }, before)).toThrow(`started with ${what}`);
+  });
+});
