@@ -28,15 +28,11 @@ export function traceConv(
   if (!wanted && trained.length === 0) return traced;
 
   traced.backward = (gradient) => {
-    const scaled = (value: string, dims: number[]) =>
-      scale ? graph.op('Mul', [value, graph.floats(dims, scale)]) : value;
     const trainsShift = trained.some((name) => !name.endsWith('/kernel'));
     const shift = trainsShift ? graph.sum(gradient, [0, 2, 3]) : '';
     for (const name of trained) {
-      if (name.endsWith('/beta')) tape.gradients.set(name, shift);
-      else if (name.endsWith('/bias')) tape.gradients.set(name, scaled(shift, [layer.filters]));
-      else
-        tape.gradients.set(name, scaled(kernelGradient(graph, place, input.name, gradient), [layer.filters, 1, 1, 1]));
+      const value = name.endsWith('/kernel') ? kernelGradient(graph, place, input.name, gradient) : shift;
+      tape.gradients.set(name, scale && !name.endsWith('/beta') ? { value, filterScale: scale } : { value });
     }
     return wanted ? inputGradient(tape, place, kernel, gradient) : undefined;
   };
@@ -57,7 +53,8 @@ function inputGradient(tape: Tape, place: ConvPlace, kernel: string, gradient: s
     : byTransposedConv(tape, place, kernel, gradient);
 }
 
-/** Stride 1: the gradient by the input is itself a convolution, with the kernel turned round and its channels swapped. */
+/** Stride 1: the gradient by the input is itself a convolution, with the kernel turned round and its channels swapped;
+ * a transposed convolution takes a third longer. */
 function byFlippedKernel({ graph }: Tape, { layer, windows }: ConvPlace, kernel: string, gradient: string): string {
   const [height, width] = layer.kernel;
   const swapped = graph.transpose(kernel, [1, 0, 2, 3]);

@@ -12,11 +12,12 @@ import type { Tape, Traced, Value } from './tape.ts';
  */
 export function traceLayers(tape: Tape, layers: readonly Layer[], input: Value, wanted: boolean): Traced {
   const backward: NonNullable<Traced['backward']>[] = [];
+  const ordered = pooledFirst(layers);
   let output = input;
   let needed = wanted;
-  for (let i = 0; i < layers.length; i++) {
-    const layer = layers[i] as Layer;
-    const next = layers[i + 1];
+  for (let i = 0; i < ordered.length; i++) {
+    const layer = ordered[i] as Layer;
+    const next = ordered[i + 1];
     const norm = layer.kind === 'conv' && next?.kind === 'frozen-norm' ? next : undefined;
     const traced =
       layer.kind === 'conv' ? traceConv(tape, layer, norm, output, needed) : traceLayer(tape, layer, output, needed);
@@ -29,6 +30,19 @@ export function traceLayers(tape: Tape, layers: readonly Layer[], input: Value, 
   const all = (gradient: string) =>
     backward.reduce<string | undefined>((by, step) => (by === undefined ? by : step(by)), gradient);
   return { output, backward: all };
+}
+
+/**
+ * Max pooling before the ReLU that it follows. Both orders give the same bits forward and backward (where the ReLU would have
+ * made a tie of negatives their gradient is 0), and the ReLU has a fraction of the elements to go through.
+ */
+function pooledFirst(layers: readonly Layer[]): Layer[] {
+  const ordered = [...layers];
+  for (let i = 1; i < ordered.length; i++) {
+    const [before, layer] = [ordered[i - 1], ordered[i]] as [Layer, Layer];
+    if (before.kind === 'relu' && layer.kind === 'max-pool') [ordered[i - 1], ordered[i]] = [layer, before];
+  }
+  return ordered;
 }
 
 function traceLayer(tape: Tape, layer: Exclude<Layer, { kind: 'conv' }>, input: Value, wanted: boolean): Traced {
@@ -67,8 +81,9 @@ function traceDense(tape: Tape, layer: Extract<Layer, { kind: 'dense' }>, input:
   const traced: Traced = { output: { name, shape: [layer.units] } };
   if (!wanted && !tape.trains(kernel) && !tape.trains(bias)) return traced;
   traced.backward = (gradient) => {
-    if (tape.trains(kernel)) tape.gradients.set(kernel, graph.op('Gemm', [input.name, gradient], { transA: 1 }));
-    if (tape.trains(bias)) tape.gradients.set(bias, graph.sum(gradient, [0]));
+    if (tape.trains(kernel))
+      tape.gradients.set(kernel, { value: graph.op('Gemm', [input.name, gradient], { transA: 1 }) });
+    if (tape.trains(bias)) tape.gradients.set(bias, { value: graph.sum(gradient, [0]) });
     return wanted ? graph.op('Gemm', [gradient, tape.parameter(kernel)], { transB: 1 }) : undefined;
   };
   return traced;

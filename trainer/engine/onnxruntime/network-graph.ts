@@ -3,7 +3,7 @@ import type { Network, Parameters, TensorValue } from '../network.ts';
 import { checkParameters } from '../shapes.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import { traceLayers } from './layers.ts';
-import type { Tape, Traced } from './tape.ts';
+import type { Gradient, Tape, Traced } from './tape.ts';
 
 /** Names of a network's inputs and outputs; parameters go in under their own names. */
 export const PORT = {
@@ -101,21 +101,34 @@ function writeLoss(graph: GraphBuilder, logits: string, classes: number): string
   return graph.op('Mul', [graph.op('Sub', [graph.op('Exp', [logScores]), targets]), weights]);
 }
 
+/** Clips by the norm over all gradients, then v ← μ·v − lr·g and p ← p + v. */
 function writeUpdate({ graph, gradients }: Tape, parameters: Parameters): void {
-  const [rate, momentum, clip] = [PORT.learningRate, PORT.momentum, PORT.clipNorm].map((name) => graph.input(name, []));
-  const squares = [...gradients.values()].map((gradient) => graph.op('ReduceSumSquare', [gradient], { keepdims: 0 }));
+  const rate = graph.input(PORT.learningRate, []);
+  const momentum = graph.input(PORT.momentum, []);
+  const clip = graph.input(PORT.clipNorm, []);
+  const squares = [...gradients.values()].map((gradient) => squareSum(graph, gradient));
   const norm = graph.result(PORT.gradientNorm, [], 'Sqrt', [graph.op('Sum', squares)]);
   // clip / 0 is infinite, so a gradient of 0 is scaled by 1 as well.
-  const scale = graph.op('Min', [graph.op('Div', [clip as string, norm]), graph.scalar(1)]);
-  const pace = graph.op('Mul', [scale, rate as string]);
-  for (const [name, gradient] of gradients) {
+  const scale = graph.op('Min', [graph.op('Div', [clip, norm]), graph.scalar(1)]);
+  const pace = graph.op('Mul', [scale, rate]);
+  for (const [name, { value, filterScale }] of gradients) {
     const { dims } = parameters.get(name) as TensorValue;
-    const velocity = graph.input(momentumName(name), dims);
-    const kept = graph.op('Mul', [velocity, momentum as string]);
-    const next = graph.result(nextName(momentumName(name)), [...dims], 'Sub', [
-      kept,
-      graph.op('Mul', [gradient, pace]),
-    ]);
-    graph.result(nextName(name), [...dims], 'Add', [name, next]);
+    const column = filterScale && graph.floats([filterScale.length, ...dims.slice(1).map(() => 1)], filterScale);
+    const factor = column ? graph.op('Mul', [column, pace]) : pace;
+    const kept = graph.op('Mul', [graph.input(momentumName(name), dims), momentum]);
+    const next = graph.op('Mul', [value, factor]);
+    const velocity = graph.result(nextName(momentumName(name)), [...dims], 'Sub', [kept, next]);
+    graph.result(nextName(name), [...dims], 'Add', [name, velocity]);
   }
+}
+
+function squareSum(graph: GraphBuilder, { value, filterScale }: Gradient): string {
+  if (!filterScale) return graph.op('ReduceSumSquare', [value], { keepdims: 0 });
+  const flat = graph.reshape(value, [filterScale.length, -1]);
+  const byFilter = graph.op('ReduceSumSquare', [flat, graph.ints([1])], { keepdims: 0 });
+  const squared = graph.floats(
+    [filterScale.length],
+    filterScale.map((factor) => factor ** 2),
+  );
+  return graph.sum(graph.op('Mul', [byFilter, squared]), [0]);
 }

@@ -23,7 +23,7 @@ export function traceNorm(tape: Tape, layer: FrozenNormLayer, input: Value, want
   const trains = tape.trains(`${layer.name}/beta`);
   if (!wanted && !trains) return traced;
   traced.backward = (gradient) => {
-    if (trains) tape.gradients.set(`${layer.name}/beta`, graph.sum(gradient, [0, 2, 3]));
+    if (trains) tape.gradients.set(`${layer.name}/beta`, { value: graph.sum(gradient, [0, 2, 3]) });
     return wanted ? graph.op('Mul', [gradient, scale]) : undefined;
   };
   return traced;

@@ -130,6 +130,8 @@ export class OrtSession implements TrainSession {
       intraOpNumThreads: this.#threads,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
+      // A thread that spins while it waits takes the cores from the workers that prepare the next batch.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
   }
 

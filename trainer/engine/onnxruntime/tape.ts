@@ -8,6 +8,13 @@ export interface Value {
   shape: Shape;
 }
 
+/** The gradient of the loss by a parameter. */
+export interface Gradient {
+  value: string;
+  /** Where it is still to be scaled by filter, the first axis: the update does that with its own scaling, in one pass. */
+  filterScale?: Float32Array;
+}
+
 /** What a layer is while its graph is written: nodes go in, gradients come out. */
 export interface Tape {
   graph: GraphBuilder;
@@ -17,7 +24,7 @@ export interface Tape {
   constant(name: string): TensorValue | undefined;
   trains(name: string): boolean;
   /** Gradient of the loss by each parameter that trains, as backward passes find them. */
-  gradients: Map<string, string>;
+  gradients: Map<string, Gradient>;
 }
 
 /** A layer that was written forward. */
