@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Dataset } from '../../common/domain/dataset.ts';
-import { AppError, EXIT } from '../../common/runtime/errors.ts';
 import type { Api, ConnectionOptions } from './api.ts';
 import { addFilterOptions, filterQuery, isFiltered } from './camera-filter.ts';
 import type { FilterOptions } from './camera-filter.ts';
 import { pullDataset } from '../../common/dataset/pull.ts';
 import { ago, listing, progressBar, table } from './terminal.ts';
-import { apiOf, interval, print, printLines, speaksApi, verb, wholeNumber, words } from './verb.ts';
+import { apiOf, instantWithOffset, interval, print, printLines, speaksApi, verb, wholeNumber, words } from './verb.ts';
 import type { Context, Printing } from './verb.ts';
 
 type Common = ConnectionOptions & Printing;
@@ -15,8 +14,8 @@ type Common = ConnectionOptions & Printing;
 interface CreateOptions extends Common, FilterOptions {
   perCamera?: number;
   classes?: string[];
-  since?: string;
-  until?: string;
+  since?: number;
+  until?: number;
   captureNow?: boolean;
   wait: number;
 }
@@ -75,18 +74,17 @@ function addCreate(datasets: Command, context: Context): void {
     .option('--per-camera <n>', 'frames of one camera at most, drawn over time (default: 1)', wholeNumber(1, 10_000))
     .option('--classes <names>', 'only these classes', words)
     .option('--query <words>', 'cameras with these words; the same as --text')
-    .option('--since <time>', 'fetched from then on, with offset such as 2026-03-01T00:00:00Z')
-    .option('--until <time>', 'fetched before then')
+    .option('--since <time>', 'fetched from then on, with offset such as 2026-03-01T00:00:00Z', instantWithOffset)
+    .option('--until <time>', 'fetched before then', instantWithOffset)
     .option('--capture-now', 'take a fresh frame of every active camera first')
     .option('--wait <time>', 'how long to wait for them (default: 60s)', interval, 60_000);
   addFilterOptions(speaksApi(command)).action(
     async (name: string, { query: queryText, ...options }: CreateOptions & { query?: string }) => {
       const filter = { ...options, text: options.text ?? queryText } as FilterOptions;
       const query = isFiltered(filter) ? { query: textOf(filterQuery(filter)) } : {};
-      const [since, until] = [instant('--since', options.since), instant('--until', options.until)];
       const api = await apiOf(options, context);
       const captured = options.captureNow ? await captureNow(api, query, options.wait, context) : undefined;
-      const { perCamera, classes } = options;
+      const { perCamera, classes, since, until } = options;
       const dataset = await api.post<Dataset>('/datasets', { name, perCamera, classes, since, until, ...query });
       print(context, options, { ...dataset, ...(captured && { captured }) }, () => datasetWords(dataset));
     },
@@ -98,14 +96,6 @@ const textOf = (query: Record<string, unknown>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );
-
-function instant(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const at = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
-  if (Number.isFinite(at)) return at;
-  const message = `${option} "${text}" is no time with offset; write it like 2026-03-01T00:00:00Z.`;
-  throw new AppError('USAGE', message, { details: { exit: EXIT.usage } });
-}
 
 const LOOK_EVERY_MS = 500;
 
@@ -122,7 +112,7 @@ async function captureNow(api: Api, query: object, waitMs: number, { terminal }:
   const { asked, came, bad } = capture;
   terminal.err(
     `${came} of ${asked} cameras gave a good frame, ${bad} something else, ${asked - came - bad} nothing yet. ` +
-      `Label what has no label with "camfleet labels import" and take another snapshot.\n`,
+      `"camfleet labels missing" lists those without label; label them and take another snapshot.\n`,
   );
   return capture;
 }

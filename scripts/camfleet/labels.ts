@@ -6,7 +6,7 @@ import type { Api, ConnectionOptions, Query } from './api.ts';
 import { sizeOf } from './camera-import.ts';
 import { csvLine } from '../../common/dataset/csv.ts';
 import { listing, table } from './terminal.ts';
-import { apiOf, id, print, printLines, speaksApi, verb, wholeNumber } from './verb.ts';
+import { apiOf, id, instantWithOffset, print, printLines, speaksApi, verb, wholeNumber } from './verb.ts';
 import type { Context, Printing } from './verb.ts';
 
 interface Label extends Record<string, unknown> {
@@ -53,6 +53,7 @@ export function addLabelCommands(program: Command, context: Context): void {
   addImport(labels, context);
   addList(labels, context);
   addExport(labels, context);
+  addMissing(labels, context);
   const classes = verb(labels, 'classes', 'Frames and cameras of each class, and their parts', ['labels classes']);
   speaksApi(classes).action(async (options: Common) => {
     const answer = await (await apiOf(options, context)).get<Classes>('/labels/classes');
@@ -173,6 +174,37 @@ function addExport(labels: Command, context: Context): void {
     if (options.json) print(context, options, { labels: all }, () => '');
   });
 }
+
+interface Missing extends Record<string, unknown> {
+  digest: string;
+  cameraId: number;
+  camera: string;
+  fetchedAt: number;
+}
+
+function addMissing(labels: Command, context: Context): void {
+  const command = verb(labels, 'missing', 'Good frames without label as CSV, to be filled in and imported', [
+    'labels missing > to-label.csv',
+    'labels missing --since 2026-03-01T00:00:00Z --jsonl',
+  ]).option('--since <time>', 'fetched from then on, with offset such as 2026-03-01T00:00:00Z', instantWithOffset);
+  speaksApi(command, { lists: true }).action(async (options: Common & { since?: number }) => {
+    const api = await apiOf(options, context);
+    const all: Missing[] = [];
+    if (!options.json && !options.jsonl) context.terminal.out('digest,label,camera,time,name\n');
+    for (let after: string | null = ''; after !== null;) {
+      const query: Query = { after, since: options.since, limit: 5_000 };
+      const page: { frames: Missing[]; next: string | null } = await api.get('/labels/missing', query);
+      if (options.jsonl) printLines(context, page.frames);
+      else if (options.json) all.push(...page.frames);
+      else context.terminal.out(page.frames.map(missingLine).join(''));
+      after = page.next;
+    }
+    if (options.json) print(context, options, { frames: all }, () => '');
+  });
+}
+
+const missingLine = ({ digest, cameraId, camera, fetchedAt }: Missing): string =>
+  csvLine([digest, '', cameraId, instant(fetchedAt), camera]);
 
 const exportLine = ({ digest, label, cameraId, fetchedAt, labelledBy, labelledAt }: Label): string =>
   csvLine([digest, label, cameraId, instant(fetchedAt), labelledBy, instant(labelledAt)]);

@@ -70,6 +70,13 @@ export const interval = (text: string): number => {
   throw new InvalidArgumentError('Expected a time such as 30s, 5min or 2h.');
 };
 
+/** An instant as ms since the epoch; the offset must be there. */
+export const instantWithOffset = (text: string): number => {
+  const at = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(at)) return at;
+  throw new InvalidArgumentError('Expected a time with offset such as 2026-03-01T00:00:00Z.');
+};
+
 export const words = (text: string): string[] =>
   text
     .split(',')

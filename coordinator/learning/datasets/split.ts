@@ -27,7 +27,11 @@ const GAP_MS = 600_000;
  */
 export function splitFrames<T extends Drawn>(drawn: readonly T[]): { placed: Placed<T>[]; classes: ClassSummary[] } {
   const byLabel = new Map<string, T[]>();
-  for (const frame of drawn) byLabel.set(frame.label, [...(byLabel.get(frame.label) ?? []), frame]);
+  for (const frame of drawn) {
+    const own = byLabel.get(frame.label);
+    if (own) own.push(frame);
+    else byLabel.set(frame.label, [frame]);
+  }
   const labels = [...byLabel.keys()].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const split = labels.map((label) => ({ label, ...splitClass(byLabel.get(label) as T[]) }));
   const counts = split.map(({ placed }) => countParts(placed));
@@ -56,7 +60,7 @@ function splitClass<T extends Drawn>(frames: readonly T[]): { how: ClassSummary[
 /** The oldest are trained on, the newest are judged on. */
 function splitByTime<T extends Drawn>(frames: readonly T[]): Placed<T>[] {
   const ordered = frames.toSorted((a, b) => a.fetchedAt - b.fetchedAt || (a.digest < b.digest ? -1 : 1));
-  const placed: Placed<T>[] = [];
+  let placed: Placed<T>[] = [];
   let rest = ordered;
   // Each part after this one needs a frame, too.
   for (const [part, after] of [
@@ -65,7 +69,7 @@ function splitByTime<T extends Drawn>(frames: readonly T[]): Placed<T>[] {
   ] as const) {
     const size = Math.max(1, Math.min(Math.round(ordered.length * PART_SHARES[part]), rest.length - after));
     const taken = rest.slice(0, size);
-    placed.push(...taken.map((frame) => ({ ...frame, part })));
+    placed = placed.concat(taken.map((frame) => ({ ...frame, part })));
     const until = (taken.at(-1)?.fetchedAt ?? 0) + GAP_MS;
     rest = rest.slice(size).filter(({ fetchedAt, wasTrained }) => fetchedAt >= until && !wasTrained);
   }

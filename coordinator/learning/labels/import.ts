@@ -59,7 +59,7 @@ export async function importLabels(
   if (options.timeZone !== undefined) offsetAt(0, options.timeZone);
   // Bytes come once, but a transaction may have to run again.
   const entries: Entry[] = [];
-  for await (const group of entriesOf(bytes, options.format)) entries.push(...group);
+  for await (const group of entriesOf(bytes, options.format)) for (const entry of group) entries.push(entry);
   return database.transaction(async (tx) => {
     const importer = new LabelImporter(tx, options);
     for (let from = 0; from < entries.length; from += BATCH) await importer.take(entries.slice(from, from + BATCH));

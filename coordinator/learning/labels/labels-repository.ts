@@ -116,6 +116,36 @@ export async function listAnnotations(db: Queryable, query: LabelQuery): Promise
   );
 }
 
+export interface UnlabelledQuery {
+  /** Digest of the last one of the page before. */
+  after: string;
+  limit: number;
+  /** Fetched from then on, ms. */
+  since?: number;
+}
+
+export interface UnlabelledFrame {
+  digest: string;
+  cameraId: number;
+  camera: string;
+  /** ms. */
+  fetchedAt: number;
+}
+
+export async function listUnlabelled(
+  db: Queryable,
+  { after, limit, since }: UnlabelledQuery,
+): Promise<UnlabelledFrame[]> {
+  return db.many<UnlabelledFrame & Record<string, unknown>>(
+    `select f.digest, f.camera_id as "cameraId", c.name as camera, ms_of_instant(f.at) as "fetchedAt"
+     from frames f join cameras c on c.id = f.camera_id
+     where f.digest > $1 and f.verdict = 'good' and ($3::float8 is null or f.at >= instant_of_ms($3))
+       and not exists (select from annotations a where a.digest = f.digest and a.replaced_at is null)
+     order by f.digest limit $2`,
+    [after, limit, since ?? null],
+  );
+}
+
 export async function countClasses(db: Queryable): Promise<ClassCount[]> {
   const inPart = (part: Part): string => `'${part}', count(distinct a.camera_id) filter (where p.part = '${part}')`;
   return db.many<ClassCount & Record<string, unknown>>(

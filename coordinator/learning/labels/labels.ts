@@ -4,8 +4,22 @@ import type { Queryable } from '../../platform/database/queries.ts';
 import { referToFrames } from '../../results/eviction.ts';
 import { importLabels } from './import.ts';
 import type { LabelImportOptions, LabelReport } from './import.ts';
-import { annotate, camerasOfFrames, countClasses, listAnnotations, sourceAmong } from './labels-repository.ts';
-import type { Annotation, ClassCount, LabelledFrame, LabelQuery } from './labels-repository.ts';
+import {
+  annotate,
+  camerasOfFrames,
+  countClasses,
+  listAnnotations,
+  listUnlabelled,
+  sourceAmong,
+} from './labels-repository.ts';
+import type {
+  Annotation,
+  ClassCount,
+  LabelledFrame,
+  LabelQuery,
+  UnlabelledFrame,
+  UnlabelledQuery,
+} from './labels-repository.ts';
 import { fixParts } from './parts.ts';
 import { labelOf } from './rows.ts';
 
@@ -30,6 +44,9 @@ export interface LabelCounts {
   good: number;
   classes: ClassCount[];
 }
+
+/** Of one statement. */
+const ROWS = 10_000;
 
 /** Annotations of kept frames: who or what said what they show, and when. The newest one of a frame is valid. */
 export class Labels {
@@ -63,6 +80,13 @@ export class Labels {
     return { labels, next: found.length > query.limit ? (labels.at(-1)?.id ?? null) : null };
   }
 
+  /** Good kept frames that nobody has labelled, a page in the order of digests, beginning after one. */
+  async unlabelled(query: UnlabelledQuery): Promise<{ frames: UnlabelledFrame[]; next: string | null }> {
+    const found = await listUnlabelled(this.#database, { ...query, limit: query.limit + 1 });
+    const frames = found.slice(0, query.limit);
+    return { frames, next: found.length > query.limit ? (frames.at(-1)?.digest ?? null) : null };
+  }
+
   async counts(): Promise<LabelCounts> {
     const classes = await countClasses(this.#database);
     const sum = (field: 'frames' | 'good'): number => classes.reduce((total, one) => total + one[field], 0);
@@ -82,9 +106,15 @@ export class Labels {
     frames: readonly LabelledFrame[],
     by: string,
   ): Promise<{ changed: number; written: number }> {
-    const outcome = await annotate(tx, frames, by);
-    const digests = frames.map(({ digest }) => digest);
-    await referToFrames(tx, digests, { kind: 'annotation', referrer: 'label' });
+    const outcome = { changed: 0, written: 0 };
+    for (let from = 0; from < frames.length; from += ROWS) {
+      const some = frames.slice(from, from + ROWS);
+      const { changed, written } = await annotate(tx, some, by);
+      outcome.changed += changed;
+      outcome.written += written;
+      const digests = some.map(({ digest }) => digest);
+      await referToFrames(tx, digests, { kind: 'annotation', referrer: 'label' });
+    }
     await fixParts(tx, [...new Set(frames.map(({ cameraId }) => cameraId))]);
     return outcome;
   }

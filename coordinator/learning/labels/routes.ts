@@ -26,6 +26,12 @@ const listQuery = z.object({
   camera: z.coerce.number().int().positive().max(2_147_483_647).optional(),
   history: flag.default(false),
 });
+const missingQuery = z.object({
+  after: z.string().max(64).default(''),
+  limit: z.coerce.number().int().min(1).max(5_000).default(1_000),
+  /** Fetched from then on, ms. */
+  since: z.coerce.number().optional(),
+});
 const digestParams = z.object({ digest: z.string().regex(DIGEST_PATTERN, 'must be a SHA-256 in hex') });
 
 /** /labels: what frames show, as people or trusted cameras say. */
@@ -49,6 +55,18 @@ export function labelRoutes(labels: Labels): FastifyPluginAsyncZod {
           ...(label !== undefined && { label }),
           ...(camera !== undefined && { cameraId: camera }),
         }),
+    );
+    app.get(
+      '/labels/missing',
+      {
+        config: { role: 'researcher' },
+        schema: {
+          tags,
+          querystring: missingQuery,
+          summary: 'Good kept frames without label, a page in the order of digests',
+        },
+      },
+      ({ query: { since, ...page } }) => labels.unlabelled({ ...page, ...(since !== undefined && { since }) }),
     );
     app.put(
       '/labels/:digest',

@@ -109,6 +109,21 @@ test('labels are imported, counted, listed and exported from the command line, e
   expect(audit).toMatchObject([{ status: 200 }]);
 });
 
+test('good frames without label are listed as a file to fill in and import', async () => {
+  const camera = await bench.camera('study');
+  const at = bench.now - 4_000;
+  const digest = await bench.frame(camera, at);
+  await bench.frame(await bench.camera('study'), at, { verdict: 'black' });
+  const { stdout } = await camfleet(['labels', 'missing', '--since', new Date(at).toISOString()]);
+  const [header, row = '', rest] = stdout.split('\n');
+  expect([header, rest]).toEqual(['digest,label,camera,time,name', '']);
+  expect(row).toMatch(new RegExp(`^${digest},,${camera},${new Date(at).toISOString()},Camera`));
+  const file = join(folder, 'filled.csv');
+  await writeFile(file, `${header}\n${row.replace(',,', ',mountain,')}\n`);
+  expect(json((await camfleet(['labels', 'import', file, '--json'])).stdout)).toMatchObject({ added: 1, rejected: 0 });
+  expect((await camfleet(['labels', 'missing', '--json'])).stdout).toBe('{"frames":[]}\n');
+});
+
 test('a snapshot is made, listed, shown and pulled with everything that a researcher needs and no credentials', async () => {
   const made = await camfleet([
     'datasets',

@@ -98,7 +98,7 @@ describe('usage', () => {
       ...['add', 'import', 'list', 'show', 'set', 'pause', 'resume', 'remove'].map((verb) => `cameras ${verb}`),
       ...['invite', 'list', 'show', 'drain', 'cordon', 'uncordon', 'revoke'].map((verb) => `agents ${verb}`),
       ...['list', 'show', 'import', 'promote'].map((verb) => `models ${verb}`),
-      ...['import', 'list', 'export', 'classes'].map((verb) => `labels ${verb}`),
+      ...['import', 'list', 'export', 'missing', 'classes'].map((verb) => `labels ${verb}`),
       ...['create', 'list', 'show', 'pull'].map((verb) => `datasets ${verb}`),
       ...['list', 'show', 'retry', 'cancel'].map((verb) => `jobs ${verb}`),
       'status',
