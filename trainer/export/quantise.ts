@@ -232,7 +232,7 @@ const dequantised = (tensor: string): string => `${tensor}/dequantised`;
 const plainNode = (op: string, inputs: string[], output: string, rest: Buffer = Buffer.alloc(0)): GraphNode => ({
   op,
   domain: '',
-  name: output,
+  name: `${output}/${op}`,
   inputs,
   outputs: [output],
   captured: [],

@@ -1,0 +1,136 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ELEMENT, buildOnnx } from '../../../../common/inference/onnx-format.ts';
+import { OnnxGraph } from '../../../../common/inference/onnx-graph.ts';
+import { TensorRunner } from '../../../../common/inference/tensor-runner.ts';
+import { openTrunk } from '../../../../trainer/backbone/backbone.ts';
+import { importBackbone } from '../../../../trainer/backbone/import.ts';
+import { buildInference } from '../../../../trainer/backbone/inference-graph.ts';
+import { calibrate } from '../../../../trainer/export/calibrate.ts';
+import { quantiseBackbone } from '../../../../trainer/export/quantise-backbone.ts';
+import { quantise, quantiseWeights, tensorsToCalibrate } from '../../../../trainer/export/quantise.ts';
+import { drawnParameters, miniInception } from '../backbone/networks.ts';
+
+const network = miniInception();
+const INPUT = [3, 17, 17];
+/** The mini network up to its last concat, where a trunk is cut. */
+const trunk = buildInference({ ...network, layers: network.layers.slice(0, -2), parameters: drawnParameters(network) });
+const pictures = Array.from({ length: 6 }, (_, n) =>
+  Float32Array.from({ length: 867 }, (__, i) => Math.sin(i * 0.13 * (n + 1)) * Math.cos(i / 40)),
+);
+const options = { threads: 1, inputDims: INPUT, percentile: 100 };
+
+async function run(onnx: Buffer, picture: Float32Array): Promise<Float32Array> {
+  const runner = await TensorRunner.load(onnx, { threads: 1 });
+  try {
+    return await runner.run(picture, 1);
+  } finally {
+    await runner.close();
+  }
+}
+
+function relativeError(found: Float32Array, expected: Float32Array): number {
+  const square = (values: Float32Array) => values.reduce((sum, value) => sum + value ** 2, 0);
+  return Math.sqrt(square(expected.map((value, i) => value - (found[i] ?? Number.NaN))) / square(expected));
+}
+
+test('the 8-bit trunk gives the features of the fp32 trunk but for rounding', async () => {
+  const ranges = await calibrate(trunk, tensorsToCalibrate(trunk), pictures, options);
+  const small = quantise(trunk, ranges);
+  for (const picture of pictures) {
+    const error = relativeError(await run(small, picture), await run(trunk, picture));
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(0.06);
+  }
+});
+
+test('every convolution runs on bytes, and ReLU goes into the saturation of its convolution', async () => {
+  const graph = new OnnxGraph(quantise(trunk, await calibrate(trunk, tensorsToCalibrate(trunk), pictures, options)));
+  expect(graph.nodes.some(({ op }) => op === 'Relu')).toBe(false);
+  for (const { inputs } of graph.nodes.filter(({ op }) => op === 'Conv')) {
+    expect(inputs.map((input) => graph.producerOf(input)?.op)).toEqual(Array(3).fill('DequantizeLinear'));
+  }
+});
+
+test('weights keep within 7 bits and are off by at most half a step', () => {
+  const weights = Float32Array.from({ length: 40 }, (_, i) => Math.sin(i) * (i < 20 ? 1 : 100));
+  const { values, scales } = quantiseWeights(weights, 2, 0.1);
+  values.forEach((value, i) => {
+    expect(Math.abs(value)).toBeLessThanOrEqual(64);
+    const scale = scales[i < 20 ? 0 : 1] as number;
+    expect(Math.abs(value * scale - (weights[i] as number))).toBeLessThanOrEqual(scale * 0.5001);
+  });
+});
+
+test('the bias of a dead channel does not overflow', () => {
+  const { scales } = quantiseWeights(new Float32Array(2).fill(1e-12), 2, 1e-3, Float32Array.of(5, 0));
+  expect(5 / ((scales[0] as number) * 1e-3)).toBeLessThan(2 ** 31);
+});
+
+test('a percentile leaves rare extremes out of a range', async () => {
+  const spiked = pictures.map((picture) => picture.map((value, i) => (i === 5 ? 50 : value)));
+  const tensors = tensorsToCalibrate(trunk);
+  const whole = await calibrate(trunk, tensors, spiked, options);
+  const most = await calibrate(trunk, tensors, spiked, { ...options, percentile: 99 });
+  expect(whole.get('input')?.most).toBe(50);
+  expect(most.get('input')?.most).toBeLessThan(2);
+  expect(most.get('input')?.least).toBeLessThan(-0.8);
+});
+
+test('calibration without pictures, a network that is too old and a missing range are refused', async () => {
+  await expect(calibrate(trunk, tensorsToCalibrate(trunk), [], options)).rejects.toMatchObject({
+    code: 'CALIBRATION_EMPTY',
+  });
+  expect(() => quantise(trunk, new Map())).toThrow(/no calibrated range of the tensor/);
+  const broken = pictures.map((picture) => picture.map(() => Number.NaN));
+  await expect(calibrate(trunk, tensorsToCalibrate(trunk), broken, options)).rejects.toThrow(/takes the value NaN/);
+});
+
+test('shortcuts and clipped activations of MobileNet are quantised, too', async () => {
+  const floats = (dims: number[], value: (i: number) => number) => ({
+    type: ELEMENT.float,
+    dims,
+    data: Float32Array.from({ length: dims.reduce((product, dim) => product * dim, 1) }, (_, i) => value(i)),
+  });
+  const onnx = buildOnnx({
+    name: 'shortcut',
+    inputs: [{ name: 'input', type: ELEMENT.float, shape: ['N', 3, 17, 17] }],
+    outputs: [{ name: 'pooled', type: ELEMENT.float, shape: ['N', 3, 1, 1] }],
+    constants: {
+      kernel: floats([3, 3, 1, 1], (i) => Math.sin(i + 1)),
+      bias: floats([3], (i) => i / 10),
+      low: floats([], () => 0),
+      high: floats([], () => 6),
+    },
+    nodes: [
+      { op: 'Conv', inputs: ['input', 'kernel', 'bias'], outputs: ['conv'] },
+      { op: 'Clip', inputs: ['conv', 'low', 'high'], outputs: ['clipped'] },
+      { op: 'Add', inputs: ['input', 'clipped'], outputs: ['sum'] },
+      { op: 'GlobalAveragePool', inputs: ['sum'], outputs: ['pooled'] },
+    ],
+  });
+  const small = quantise(onnx, await calibrate(onnx, tensorsToCalibrate(onnx), pictures, options));
+  expect(new OnnxGraph(small).nodes.map(({ op }) => op)).not.toContain('Clip');
+  expect(relativeError(await run(small, pictures[1]!), await run(onnx, pictures[1]!))).toBeLessThan(0.05);
+});
+
+test('a quantised backbone is one of its own, says how it was made and warns of few pictures', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'camfleet-int8-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'mini.onnx'), buildInference({ ...network, parameters: drawnParameters(network) }));
+  const backbone = await importBackbone(join(folder, 'mini.onnx'), { root: join(folder, 'backbones') });
+  const small = await quantiseBackbone(backbone, pictures, { root: join(folder, 'backbones'), threads: 1 });
+  expect(small.digest).not.toBe(backbone.digest);
+  expect(small.manifest).toMatchObject({
+    name: 'mini-int8',
+    identity: { precision: 'int8', quantised: { from: backbone.digest, images: 6 } },
+  });
+  expect(small.warnings[0]).toMatch(/calibrated on 6 pictures; take at least 300/);
+  const [exact, rounded] = [await openTrunk(backbone, { threads: 1 }), await openTrunk(small, { threads: 1 })];
+  const picture = pictures[0] as Float32Array;
+  expect(relativeError(await rounded.run(picture, 1), await exact.run(picture, 1))).toBeLessThan(0.06);
+  await exact.close();
+  await rounded.close();
+});
