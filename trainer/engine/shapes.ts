@@ -1,5 +1,5 @@
 import { AppError, unhandled } from '../../common/runtime/errors.ts';
-import type { ConvLayer, Layer, Network, Parameters, PoolLayer } from './network.ts';
+import type { ConvLayer, Layer, Network, Parameters, PoolLayer, TensorValue } from './network.ts';
 
 /** Of one image: [channels, height, width] or [features]. */
 export type Shape = readonly number[];
@@ -122,23 +122,29 @@ export function trainableNames(network: Network, frozen: readonly string[] = [])
 }
 
 /**
- * Every parameter is there with its dimensions and nothing else is.
+ * Every parameter is there with its dimensions and nothing else is; momenta, where given, belong to parameters.
  *
  * @throws AppError `PARAMETERS_INVALID` naming the first one that does not fit
  */
-export function checkParameters(network: Network, parameters: Parameters): void {
-  const specs = parameterSpecs(network);
-  for (const { name, dims } of specs) {
-    const given = parameters.get(name);
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    if (given && text(given.dims) === text(dims) && given.data.length === size) continue;
-    const found = given ? `${text(given.dims)} with ${given.data.length} numbers` : 'nothing';
-    throw new AppError('PARAMETERS_INVALID', `"${network.name}" needs "${name}" as ${text(dims)} and gets ${found}.`);
-  }
-  const known = new Set(specs.map(({ name }) => name));
+export function checkParameters(network: Network, parameters: Parameters, momenta: Parameters = new Map()): void {
+  const dims = new Map(parameterSpecs(network).map((spec) => [spec.name, spec.dims]));
+  for (const [name, expected] of dims) requireDims(network, name, parameters.get(name), expected);
   for (const name of parameters.keys()) {
-    if (!known.has(name)) throw new AppError('PARAMETERS_INVALID', `"${network.name}" has no parameter "${name}".`);
+    if (!dims.has(name)) throw new AppError('PARAMETERS_INVALID', `"${network.name}" has no parameter "${name}".`);
   }
+  for (const [name, momentum] of momenta) requireDims(network, `momentum of ${name}`, momentum, dims.get(name));
+}
+
+function requireDims(
+  network: Network,
+  name: string,
+  given: TensorValue | undefined,
+  expected: readonly number[] = [],
+): void {
+  const size = expected.reduce((product, dim) => product * dim, 1);
+  if (given && text(given.dims) === text(expected) && given.data.length === size) return;
+  const found = given ? `${text(given.dims)} with ${given.data.length} numbers` : 'nothing';
+  throw new AppError('PARAMETERS_INVALID', `"${network.name}" needs "${name}" as ${text(expected)} and gets ${found}.`);
 }
 
 function collect(layers: readonly Layer[], input: Shape, into: ParameterSpec[]): Shape {

@@ -82,7 +82,8 @@ export class OrtSession implements TrainSession {
     return logits;
   }
 
-  state(): Promise<TrainState> {
+  async state(): Promise<TrainState> {
+    this.#open(undefined);
     const copy = ({ dims, data }: TensorValue): TensorValue => ({ dims: [...dims], data: data.slice() });
     const parameters = new Map([...this.#parameters()].map(([name, value]) => [name, copy(value)]));
     const momenta = new Map([...this.#trainable].map((name) => [name, copy(this.#pair(momentumName(name)).value())]));
@@ -90,7 +91,8 @@ export class OrtSession implements TrainSession {
   }
 
   async restore({ parameters, momenta }: TrainState): Promise<void> {
-    checkParameters(this.#network, parameters);
+    this.#open(undefined);
+    checkParameters(this.#network, parameters, momenta);
     const fixed = new Map([...parameters].filter(([name]) => !this.#trainable.has(name)));
     if (!sameBits(fixed, this.#fixed)) await this.#release();
     this.#fixed = new Map([...fixed].map(([name, { dims, data }]) => [name, { dims, data: data.slice() }]));
