@@ -150,7 +150,7 @@ const settingsOf = (
   },
   concurrency: CONCURRENCY,
   pictureBytes: PICTURE_BYTES,
-  fileRoots: [],
+  fileRoots: config.files.roots,
 });
 
 function versionOf(): string {

@@ -41,6 +41,13 @@ export const agentSchema = {
       'How the agent introduces itself; put in where its operator can be reached.',
     ),
   },
+  files: {
+    roots: setting(
+      listOf(folder, 'paths of folders'),
+      [],
+      'Folders below which cameras with a file: address may lie; all others are refused, whatever a link says.',
+    ),
+  },
   http: {
     timeoutMs: setting(
       integer(100, 600_000),

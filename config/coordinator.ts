@@ -114,6 +114,13 @@ export const coordinatorSchema = {
       'How often the plan is looked at: what bounds the delay of a changed camera.',
     ),
   },
+  cameras: {
+    allowFolders: setting(
+      yesOrNo,
+      false,
+      'Takes folders of pictures on agents (file:///folder) as cameras; agents name the folders that they may read in files.roots.',
+    ),
+  },
   politeness: {
     concurrencyPerHost: setting(integer(1, 100), 2, 'Requests at a time to one host, over all agents.'),
     minDelayMs: setting(integer(0, 600_000), 250, 'Pause between two requests to one host.'),

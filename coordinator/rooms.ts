@@ -48,6 +48,7 @@ export function createRooms(
   const registry = createRegistry({
     database,
     credentialsKey: ground.credentialsKey,
+    allowFiles: config.cameras.allowFolders,
     onChanged: (ids) =>
       void fleet
         .camerasChanged(ids)

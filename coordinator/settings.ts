@@ -23,6 +23,7 @@ export interface CoordinatorSettings {
     promote: PromoteRule;
     margin: number;
   };
+  cameras: { allowFolders: boolean };
   planner: { intervalSeconds: number };
   /** What may be asked of one host by the whole fleet. */
   politeness: { concurrencyPerHost: number; minDelayMs: number };

@@ -77,7 +77,7 @@ export class FileSource implements PolledSource {
     }
     throw sourceError(
       'SOURCE_BLOCKED',
-      `${this.#folder} is not below a folder that this agent may read; add it to sources.fileRoots.`,
+      `${this.#folder} is not below a folder that this agent may read; add it to the agent's files.roots.`,
       { reason: 'folder' },
     );
   }

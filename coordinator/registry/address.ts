@@ -94,7 +94,9 @@ function byUrl(kind: 'non_ip' | 'stream', camera: ParsedCamera, { allowFiles }: 
   const { url, credentials } = parse(text, field, allowed);
   const isFile = url.protocol === 'file:';
   if (isFile && !allowFiles)
-    throw wrong('Folders (file:) are not allowed as cameras here; the operator may allow them.');
+    throw wrong(
+      'Folders (file:) are not allowed as cameras here; set cameras.allowFolders, and files.roots at agents.',
+    );
   if (isFile && url.host !== '') throw wrong('A file: address names no host; write file:///folder.');
   return { credentials, address: { ...EMPTY, kind, host: isFile ? FILE_HOST : hostOf(url), [field]: url.href } };
 }
