@@ -7,6 +7,7 @@ import { Days } from './days.tsx';
 import { Live, useStatus } from './live.ts';
 import type { Connection } from './live.ts';
 import { Numbers } from './numbers.tsx';
+import { Training } from './training.tsx';
 
 export function App() {
   const [token, setToken] = useState(readToken);
@@ -39,6 +40,7 @@ function Fleet({ live, onToken }: { live: Live; onToken: (token: string) => void
                   <CameraDetails key={chosen} id={chosen} live={live} onClose={() => setChosen(null)} />
                 )}
                 <Agents status={status} />
+                <Training status={status} />
                 <Days status={status} />
               </aside>
             </div>

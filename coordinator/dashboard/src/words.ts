@@ -32,6 +32,8 @@ export function bytes(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+export const share = (value: number): string => `${(value * 100).toFixed(1)} %`;
+
 export const count = (value: number): string => value.toLocaleString('en');
 
 export function interval(ms: number): string {
