@@ -12,6 +12,9 @@ const file = join(folder, 'requests.jsonl');
 writeFileSync(file, '');
 const farm = await startFarm({
   cameras: Number(cameras),
+  // Few enough that 40 cameras give each several, and different enough that a minute of training tells them apart.
+  concepts: ['highway', 'parking lot', 'harbour', 'forest', 'snow slope'],
+  skew: 0.6,
   seed: 'quickstart',
   camerasPerHost: 4,
   intervalSeconds: Number(intervalSeconds),

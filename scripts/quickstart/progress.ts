@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FleetStatus } from '../../common/protocol/status.ts';
+import type { TrainingRunSummary } from '../../common/protocol/training.ts';
 import { isAbort } from '../../common/runtime/errors.ts';
 import type { Api } from '../machine/api.ts';
 
 /** Cameras that hang take a request's whole timeout; more than this says that something is wrong, not slow. */
 const ONCE_WITHIN_MS = 60_000;
+/** From the start to a trained model that has classified: a start of 15 s, a first round of labels, some 25 s of training, the switch. */
+const TRAINED_WITHIN_MS = 85_000;
 const ASK_EVERY_MS = 1_000;
 const SAY_EVERY_MS = 10_000;
 
@@ -15,21 +18,39 @@ interface OnceOptions {
   signal: AbortSignal;
   /** Also wait until something was classified. */
   needsModel: boolean;
+  /** The model has to be trained first. */
+  trained: boolean;
 }
 
-/** Until every camera was tried at least once, or the time is up: the numbers then tell how far it came. */
-export async function waitUntilAttempted(api: Api, { startedAt, say, signal, needsModel }: OnceOptions): Promise<void> {
-  const deadline = performance.now() + ONCE_WITHIN_MS;
-  for (let said = ''; performance.now() < deadline;) {
+/** Until every camera was tried at least once and the model that is waited for has classified, or the time is up: the numbers then tell how far it came. */
+export async function waitUntilAttempted(api: Api, options: OnceOptions): Promise<void> {
+  const { startedAt, say, signal, needsModel, trained } = options;
+  const triedBy = performance.now() + ONCE_WITHIN_MS;
+  const modelBy = trained ? startedAt + TRAINED_WITHIN_MS - Date.now() + performance.now() : triedBy;
+  for (let said = ''; ;) {
     signal.throwIfAborted();
-    const { cameras, totals } = await api.get<FleetStatus>(`/status?since=${startedAt}`);
-    const line = `${cameras.attempted} of ${cameras.capturable} cameras tried`;
+    const status = await api.get<FleetStatus>(`/status?since=${startedAt}`);
+    const { cameras, totals } = status;
+    const isTried = cameras.attempted >= cameras.capturable || performance.now() > triedBy;
+    const hasModel = !needsModel || totals.classified > 0 || performance.now() > modelBy;
+    const line = `${cameras.attempted} of ${cameras.capturable} cameras tried${trained ? await trainingInWords(api) : ''}`;
     if (line !== said) say(line);
     said = line;
-    if (cameras.attempted >= cameras.capturable && (!needsModel || totals.classified > 0)) return;
+    if (isTried && hasModel) break;
     await sleep(ASK_EVERY_MS, undefined, { signal });
   }
-  say('Time is up: not every camera was tried.');
+  if (performance.now() > triedBy) say('Time is up.');
+}
+
+/** What the newest training run does. */
+async function trainingInWords(api: Api): Promise<string> {
+  const [run] = (await api.get<{ runs: TrainingRunSummary[] }>('/training/runs?limit=1')).runs;
+  if (!run) return ', collecting labels';
+  const { state, note, progress, figures, error } = run;
+  if (figures)
+    return `, model trained: accuracy ${figures.accuracy.toFixed(2)}, macro F1 ${figures.macroF1.toFixed(2)}`;
+  if (state !== 'running') return `, training ${state}${error === null ? '' : `: ${error}`}`;
+  return `, training: ${progress && note === 'trains' ? `${progress.run.toUpperCase()} ${Math.round((100 * progress.iteration) / progress.iterations)} %` : (note ?? 'begins')}`;
 }
 
 /** Says how it goes, until the signal aborts. */

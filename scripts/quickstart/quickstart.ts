@@ -19,6 +19,31 @@ const FARM_CAMERAS = 40;
 /** Short, because somebody is watching; real cameras are asked once a minute. */
 const FARM_INTERVAL_SECONDS = 3;
 
+const FARM_ENV = {
+  CAMFLEET_INTAKE_WITNESS: 'true',
+  // Our own cameras say what they show, and somebody is waiting for several frames of each.
+  CAMFLEET_LABELS_TRUST_SCENE_HEADER: 'farm',
+  CAMFLEET_FRAMES_SAMPLE_SECONDS: '5',
+};
+
+/** Where a model is given it is the one to look at; labels that `once` could wait for come from the farm only. */
+const trains = ({ once, model, cameras }: QuickstartOptions): boolean =>
+  model === undefined && (!once || cameras === undefined);
+
+/** The farm's labels come in a minute, so the schedule looks often and trains briefly. */
+function trainingEnv(options: QuickstartOptions): Record<string, string> {
+  if (!trains(options)) return { CAMFLEET_TRAINING_EVERY_SECONDS: '0' };
+  if (options.cameras !== undefined) return {};
+  return {
+    CAMFLEET_TRAINING_EVERY_SECONDS: '3',
+    // Two or three frames of each camera that sees something; then once more when as many came again.
+    CAMFLEET_TRAINING_MINIMUM_NEW: '80',
+    CAMFLEET_TRAINING_MINIMUM_PER_CLASS: '3',
+    CAMFLEET_TRAINING_PER_CAMERA: '5',
+    CAMFLEET_TRAINING_BUDGET_SECONDS: options.once ? '20' : '40',
+  };
+}
+
 /** Runs the whole of camfleet on this machine until Ctrl-C, or with `once` until every camera was tried. */
 export async function quickstart(options: QuickstartOptions, say: Say): Promise<void> {
   const startedAt = Date.now();
@@ -26,26 +51,20 @@ export async function quickstart(options: QuickstartOptions, say: Say): Promise<
   const shutdown = new ShutdownStack();
   let machine: Machine | undefined;
   const signal = onStopSignals(
-    () => say('Stopping agents, coordinator, Redis and PostgreSQL …'),
+    () => say('Stopping agents, trainer, coordinator, Redis and PostgreSQL …'),
     (times) => machine?.hurry(times),
   );
   try {
     const farm = options.cameras === undefined ? await startFarm(dataFolder, shutdown, say) : undefined;
-    say('Starting PostgreSQL, Redis, the coordinator and the agents …');
+    say('Starting PostgreSQL, Redis, the coordinator, the agents and the trainer …');
     machine = await startMachine({
       dataFolder,
       agents: options.agents,
+      trainer: trains(options),
       port: options.port,
       say,
       signal,
-      coordinatorEnv: farm
-        ? {
-            CAMFLEET_INTAKE_WITNESS: 'true',
-            // Our own cameras say what they show, and somebody is waiting for several frames of each.
-            CAMFLEET_LABELS_TRUST_SCENE_HEADER: 'farm',
-            CAMFLEET_FRAMES_SAMPLE_SECONDS: '20',
-          }
-        : {},
+      coordinatorEnv: { ...(farm && FARM_ENV), ...trainingEnv(options) },
       // Cameras on this machine are allowed for our own farm only.
       agentEnv: farm
         ? { CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8', CAMFLEET_AGENT_CAPTURE_ATTEMPT_HEADER: 'true' }
@@ -120,7 +139,9 @@ interface OnceParts {
 }
 
 async function runOnce(machine: Machine, { options, farm, startedAt, signal, say }: OnceParts): Promise<void> {
-  await waitUntilAttempted(machine.api, { startedAt, say, signal, needsModel: options.model !== undefined });
+  const trained = trains(options);
+  const needsModel = trained || options.model !== undefined;
+  await waitUntilAttempted(machine.api, { startedAt, say, signal, needsModel, trained });
   const stoppedAt = Date.now();
   // Agents that drain hand in everything they have: after that the numbers are final.
   await machine.stopAgents();

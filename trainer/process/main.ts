@@ -1,5 +1,5 @@
-import { constants, setPriority } from 'node:os';
 import { randomUUID } from 'node:crypto';
+import { constants, getPriority, setPriority } from 'node:os';
 import { codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import { systemClock } from '../../common/runtime/clock.ts';
 import { createLogger } from '../../common/runtime/logger.ts';
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
 /** Capture and coordinator come first on a shared machine. Children and their threads inherit this. */
 function giveWay(): void {
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(Math.min(constants.priority.PRIORITY_LOW, getPriority() + constants.priority.PRIORITY_BELOW_NORMAL));
   } catch {
     // Some containers forbid even that.
   }
