@@ -78,7 +78,7 @@ export const layerCases: Record<string, Network> = {
   'dense layers alone': tiny([{ kind: 'dense', name: 'hidden', units: 6 }, relu], [5]),
   'one branch': tiny(above({ kind: 'concat', branches: [[conv('c', 2, [3, 3])]] })),
   'branches, one of them empty': tiny(above({ kind: 'concat', branches: [[], [conv('c', 2, [3, 3]), relu]] })),
-  'nested branches': tiny([inceptionBlock('first'), inceptionBlock('second')]),
+  'nested branches': tiny([inceptionBlock('first'), inceptionBlock('second')], [2, 4, 5]),
 };
 
 /** Parameters away from every special value: biases, betas, means and variances are drawn as well. */
