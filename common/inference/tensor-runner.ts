@@ -12,6 +12,12 @@ export interface TensorRunnerOptions {
   inputDims?: readonly number[];
 }
 
+export interface TensorValues {
+  /** With the number of items in front. */
+  dims: readonly number[];
+  data: Float32Array;
+}
+
 /** A network with one float32 input and one float32 output, run on batches. Close it. */
 export class TensorRunner {
   readonly input: string;
@@ -93,10 +99,10 @@ export class TensorRunner {
   }
 
   /** Every output of the network by name, for the items together. */
-  async runAll(values: Float32Array, items: number): Promise<Map<string, Float32Array>> {
+  async runAll(values: Float32Array, items: number): Promise<Map<string, TensorValues>> {
     const feeds = { [this.input]: new Tensor('float32', values, [items, ...this.inputDims]) };
-    const outputs = await this.#session.run(feeds);
-    return new Map(Object.entries(outputs).map(([name, tensor]) => [name, tensor.data as Float32Array]));
+    const outputs = Object.entries(await this.#session.run(feeds));
+    return new Map(outputs.map(([name, { dims, data }]) => [name, { dims, data: data as Float32Array }]));
   }
 
   /** Dimensions of one item of the output, found by a run on zeros. */

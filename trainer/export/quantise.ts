@@ -1,6 +1,6 @@
 import { ELEMENT, encodeAttributes, encodeConstant } from '../../common/inference/onnx-format.ts';
 import { OnnxGraph, dimsOf, floatsOf } from '../../common/inference/onnx-graph.ts';
-import type { GraphNode } from '../../common/inference/onnx-graph.ts';
+import type { GraphConstant, GraphNode } from '../../common/inference/onnx-graph.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { Range } from './calibrate.ts';
 
@@ -167,37 +167,31 @@ class Quantiser {
 
   /** Weights and bias become constants of few bits; replaces their names in `inputs`. */
   #quantiseConv(node: GraphNode, inputs: string[]): void {
-    const name = node.inputs[1] as string;
-    const dims = dimsOf(this.#graph.constants.get(name) as { name: string; bytes: Buffer });
-    const biasConstant = this.#graph.constants.get(node.inputs[2] ?? '');
-    const bias = biasConstant && floatsOf(biasConstant);
-    const inputScale = this.#scales.get(node.inputs[0] as string) as number;
+    const [input = '', weightName = ''] = node.inputs;
+    const dims = dimsOf(this.#graph.constants.get(weightName) as GraphConstant);
     const channels = dims[0] as number;
-    const { values, scales } = quantiseWeights(this.#plan.weightOf(node) as Float32Array, channels, inputScale, bias);
-    const unique = node.outputs[0] as string;
-    const weight = `${unique}/int8/weight`;
-    this.#constant(`${weight}/values`, ELEMENT.int8, dims, values);
-    this.#constant(`${weight}/scale`, ELEMENT.float, [channels], scales);
-    this.#constant(`${weight}/zero`, ELEMENT.int8, [channels], new Int8Array(channels));
-    this.#nodes.push(byChannel([`${weight}/values`, `${weight}/scale`, `${weight}/zero`], weight));
-    inputs[1] = weight;
-    if (!bias) return;
+    const weights = this.#plan.weightOf(node) as Float32Array;
+    const biasConstant = this.#graph.constants.get(node.inputs[2] ?? '');
+    const bias = Float32Array.from((biasConstant && floatsOf(biasConstant)) ?? new Float32Array(channels));
+    const inputScale = this.#scales.get(input) as number;
+    const { values, scales } = quantiseWeights(weights, channels, inputScale, bias);
+    correctBias(bias, weights, { values, scales }, dims, this.#ranges.get(input)?.means ?? []);
+    const name = `${node.outputs[0]}/int8`;
+    this.#constant(`${name}/weight/values`, ELEMENT.int8, dims, values);
+    this.#constant(`${name}/weight/zero`, ELEMENT.int8, [channels], new Int8Array(channels));
+    this.#byChannel(`${name}/weight`, scales);
     const biasScales = scales.map((scale) => scale * inputScale);
-    this.#constant(
-      `${unique}/int8/bias/values`,
-      ELEMENT.int32,
-      [channels],
-      Int32Array.from(bias, (value, c) => Math.round(value / (biasScales[c] as number))),
-    );
-    this.#constant(`${unique}/int8/bias/scale`, ELEMENT.float, [channels], biasScales);
-    this.#constant(`${unique}/int8/bias/zero`, ELEMENT.int32, [channels], new Int32Array(channels));
-    this.#nodes.push(
-      byChannel(
-        [`${unique}/int8/bias/values`, `${unique}/int8/bias/scale`, `${unique}/int8/bias/zero`],
-        `${unique}/int8/bias`,
-      ),
-    );
-    inputs[2] = `${unique}/int8/bias`;
+    const steps = Int32Array.from(bias, (value, channel) => Math.round(value / (biasScales[channel] as number)));
+    this.#constant(`${name}/bias/values`, ELEMENT.int32, [channels], steps);
+    this.#constant(`${name}/bias/zero`, ELEMENT.int32, [channels], new Int32Array(channels));
+    this.#byChannel(`${name}/bias`, biasScales);
+    inputs.splice(1, 2, `${name}/weight`, `${name}/bias`);
+  }
+
+  #byChannel(name: string, scales: Float32Array): void {
+    this.#constant(`${name}/scale`, ELEMENT.float, [scales.length], scales);
+    const parts = [`${name}/values`, `${name}/scale`, `${name}/zero`];
+    this.#nodes.push(plainNode('DequantizeLinear', parts, name, encodeAttributes({ axis: 0 })));
   }
 
   #constant(name: string, type: number, dims: readonly number[], data: NodeJS.ArrayBufferView): void {
@@ -227,6 +221,36 @@ export function quantiseWeights(
   return { values, scales };
 }
 
+/**
+ * Rounded weights shift the mean of a convolution's output, and shifts add up over the layers: with means of the inputs from
+ * calibration the bias takes them back. On InceptionV3 behind mixed8 that leaves a third of the error of 7-bit weights.
+ *
+ * @param bias is changed
+ * @param means of the input's channels; nothing is done where they are unknown
+ */
+export function correctBias(
+  bias: Float32Array,
+  weights: Float32Array,
+  { values, scales }: { values: Int8Array; scales: Float32Array },
+  dims: readonly number[],
+  means: readonly number[],
+): void {
+  const [filters = 0, perGroup = 0, height = 1, width = 1] = dims;
+  if (means.length === 0 || means.length % perGroup !== 0) return;
+  const area = height * width;
+  const filtersOfGroup = filters / (means.length / perGroup);
+  for (let filter = 0; filter < filters; filter++) {
+    const first = Math.floor(filter / filtersOfGroup) * perGroup;
+    let shift = 0;
+    for (let i = 0; i < perGroup * area; i++) {
+      const at = filter * perGroup * area + i;
+      const lost = (weights[at] as number) - (values[at] as number) * (scales[filter] as number);
+      shift += lost * (means[first + Math.floor(i / area)] as number);
+    }
+    bias[filter] = (bias[filter] as number) + shift;
+  }
+}
+
 const dequantised = (tensor: string): string => `${tensor}/dequantised`;
 
 const plainNode = (op: string, inputs: string[], output: string, rest: Buffer = Buffer.alloc(0)): GraphNode => ({
@@ -238,6 +262,3 @@ const plainNode = (op: string, inputs: string[], output: string, rest: Buffer = 
   captured: [],
   rest,
 });
-
-const byChannel = (inputs: string[], output: string): GraphNode =>
-  plainNode('DequantizeLinear', inputs, output, encodeAttributes({ axis: 0 }));
