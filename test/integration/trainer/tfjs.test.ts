@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { codeOf, messageOf } from '../../../common/runtime/errors.ts';
 import { basicCnn } from '../../../trainer/backbone/basic-cnn.ts';
 import type { TrainEngine } from '../../../trainer/engine/engine.ts';
@@ -8,6 +8,9 @@ import { OrtEngine } from '../../../trainer/engine/onnxruntime/engine.ts';
 import { TfjsEngine } from '../../../trainer/engine/tfjs/tfjs-engine.ts';
 import { engineConformance } from '../../support/engine-conformance.ts';
 import { drawnBatch, drawnParameters, inceptionBlock, tiny } from '../../support/tiny-networks.ts';
+
+// Each layer of each step is a call into TensorFlow: on busy cores the longest of these tests takes 20 s.
+vi.setConfig({ testTimeout: 120_000 });
 
 // Three digits of a product are otherwise lost on a GPU since Ampere, where float32 means TF32.
 process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
@@ -30,14 +33,14 @@ describe.skipIf(engine === undefined)('the tfjs-node-gpu engine (needs `npm run 
   });
 
   describe('frees every tensor', () => {
-    const network = tiny([inceptionBlock('first'), inceptionBlock('second')]);
+    const network = tiny([inceptionBlock('first')]);
     const parameters = drawnParameters(network, 'leak');
     const batch = { ...drawnBatch(network, 4, 'leak'), weights: Float32Array.of(1, 2, 0.5, 1) };
     const settings = { learningRate: 0.05, momentum: 0.9, clipNorm: 1 };
 
     test('over 200 steps, forward passes, states and restores', async () => {
       const before = tfjs.tensors;
-      const session = await tfjs.open(network, { parameters, frozen: ['first'], threads: 2 });
+      const session = await tfjs.open(network, { parameters, frozen: ['first/a'], threads: 2 });
       const open = tfjs.tensors;
       for (let step = 0; step < 200; step++) {
         await session.step(batch, settings);
