@@ -36,7 +36,7 @@ type Hooks = Required<TrainHooks>;
  * A whole run: settings, data, model, loop, checkpoint, report. Everything lies in `options.out`: `checkpoint.bin`, `report.json`,
  * `report.html`, two CSV files and the folder `artifact`.
  *
- * @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `ENGINE_UNKNOWN`, `TFJS_UNAVAILABLE`, `SETTINGS_CHANGED`, `CHECKPOINT_*`,
+ * @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `ENGINE_UNKNOWN`, `TFJS_UNAVAILABLE`, `SETTINGS_CHANGED`, `RUN_EXISTS`, `CHECKPOINT_*`,
  *   `DATASET_*`, `TRAINING_DIVERGED`, `TRAINING_INTERRUPTED`, `EXPORT_DIFFERS`, `TRAINER_KEY_UNREADABLE`
  */
 export async function train(options: TrainOptions, given: TrainHooks = {}): Promise<TrainingOutcome> {

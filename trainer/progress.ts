@@ -74,15 +74,24 @@ export function save(folder: string, progress: Progress, { current, best, m0 }: 
   });
 }
 
-/** @throws AppError `CHECKPOINT_DAMAGED`, `CHECKPOINT_MISSING` */
+/**
+ * Where the run in a folder stands; `undefined` for a new one.
+ *
+ * @throws AppError `RUN_EXISTS`, `CHECKPOINT_DAMAGED`, `CHECKPOINT_MISSING`
+ */
 export async function load(
   folder: string,
   resume: 'required' | 'if-possible' | undefined,
 ): Promise<{ progress: Progress; weights: Weights } | undefined> {
-  if (resume === undefined) return undefined;
   const found = await loadCheckpoint<Progress>(folder);
+  if (found && resume === undefined) {
+    throw new AppError(
+      'RUN_EXISTS',
+      `There is a run in ${folder} already. Go on with it by --resume ${folder}, or give another folder with --out.`,
+    );
+  }
   if (!found) {
-    if (resume === 'if-possible') return undefined;
+    if (resume !== 'required') return undefined;
     throw new AppError(
       'CHECKPOINT_MISSING',
       `There is no checkpoint in ${folder}; give the folder that an interrupted run wrote with --out.`,

@@ -137,7 +137,7 @@ function stopOnSignals(): { signal: AbortSignal; dispose: () => void } {
 }
 
 /** Mistakes in what was asked for; anything else is a failure. */
-const USAGE = ['USAGE', 'TRAIN_OPTIONS', 'PRESET_UNKNOWN', 'ENGINE_UNKNOWN', 'SETTINGS_CHANGED', 'CHECKPOINT_MISSING', 'DATASET_NOT_FOUND', 'DATASET_SPLIT_UNKNOWN']; // prettier-ignore
+const USAGE = ['USAGE', 'TRAIN_OPTIONS', 'PRESET_UNKNOWN', 'ENGINE_UNKNOWN', 'SETTINGS_CHANGED', 'RUN_EXISTS', 'CHECKPOINT_MISSING', 'DATASET_NOT_FOUND', 'DATASET_SPLIT_UNKNOWN']; // prettier-ignore
 
 function withExit(error: unknown): unknown {
   const code = codeOf(error) ?? '';

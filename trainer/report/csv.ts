@@ -41,7 +41,8 @@ export function iterationsCsv({ dataset, iterations }: TrainingReport): string {
   return csv([heading, ...rows]);
 }
 
-const csv = (rows: readonly (readonly unknown[])[]): string =>
+/** RFC 4180. */
+export const csv = (rows: readonly (readonly unknown[])[]): string =>
   rows.map((row) => `${row.map(fieldOf).join(',')}\r\n`).join('');
 
 function fieldOf(value: unknown): string {

@@ -1,5 +1,5 @@
 import type { IterationReport, TrainingReport } from '../../common/domain/training.ts';
-import { bars, confusion, escape, lines } from './plots.ts';
+import { bands, bars, confusion, escape, lines } from './plots.ts';
 import type { Series } from './plots.ts';
 import { STYLE } from './style.ts';
 
@@ -74,7 +74,7 @@ function classesFigure({ dataset, ratios, test }: TrainingReport): string {
 
 function thresholdFigure({ fusion }: TrainingReport): string {
   const { curve, rule, threshold } = fusion;
-  if (curve.length < 2) return `<p>${escape(rule)}: T_r = ${figure3(threshold)}.</p>`;
+  if (curve.length < 2) return `<p>${escape(rule)} T_r = ${figure3(threshold)}.</p>`;
   // Thresholds crowd near 0, where the rare classes are: places are by rank, not by value.
   const x = curve.map((_, i) => i);
   const at = curve.findIndex((point) => point.threshold >= threshold);
@@ -89,7 +89,7 @@ function thresholdFigure({ fusion }: TrainingReport): string {
         { name: 'accuracy', values: curve.map((point) => point.accuracy) },
       ],
       mark: { x: at < 0 ? curve.length - 1 : at, words: `T_r = ${figure3(threshold)}` },
-    }) + `<p>Rule: ${escape(rule)}.</p>`
+    }) + `<p>${escape(rule)}</p>`
   );
 }
 
@@ -113,40 +113,18 @@ function iterationFigures({ iterations, dataset }: TrainingReport): string {
         { name: 'M1', values: macro(m1) },
       ],
     }) +
-    rows(
+    bands(
       'F1 on the reference part, M1',
       perClass((entry, j) => entry.f1[j]),
       turns,
       1,
     ) +
-    rows(
+    bands(
       'Sample size in each iteration, M1',
       perClass((entry, j) => entry.sampleSizes[j]),
       turns,
     )
   );
-}
-
-/** One small band a class: with many classes crossing lines tell nothing. */
-function rows(title: string, series: readonly Series[], x: readonly number[], top?: number): string {
-  const most = top ?? Math.max(1, ...series.flatMap(({ values }) => values.map((value) => value ?? 0)));
-  const [left, width, height, gap] = [150, 700, 22, 6];
-  const step = width / Math.max(1, x.length);
-  const parts = series.map(({ name, values }, row) => {
-    const base = 20 + (row + 1) * (height + gap);
-    const boxes = values.map((value, i) => {
-      const tall = ((value ?? 0) / most) * height;
-      return (
-        `<rect x="${(left + i * step).toFixed(1)}" y="${(base - tall).toFixed(1)}" width="${(step * 0.86).toFixed(1)}" ` +
-        `height="${tall.toFixed(1)}" class="fill s1"><title>${escape(name)}, iteration ${i + 1}: ${(value ?? 0).toFixed(top ? 3 : 0)}</title></rect>`
-      );
-    });
-    const rule = `<line x1="${left}" y1="${base}" x2="${left + width}" y2="${base}" class="grid"/>`;
-    return `<text x="${left - 8}" y="${base - 6}" text-anchor="end">${escape(name)}</text>${rule}${boxes.join('')}`;
-  });
-  const tall = 26 + series.length * (height + gap);
-  const note = `<text x="${left}" y="13">${escape(title)}: full height is ${top ?? Math.round(most)}</text>`;
-  return `<svg viewBox="0 0 860 ${tall}" role="img" aria-label="${escape(title)}"><title>${escape(title)}</title>${note}${parts.join('')}</svg>`;
 }
 
 const confusionFigure = ({ dataset, test }: TrainingReport): string =>

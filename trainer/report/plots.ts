@@ -145,7 +145,9 @@ function niceTop(value: number): number {
 
 /** Rows: true classes; columns: predicted; shaded by the share of the row, with the counts in it. */
 export function confusion(title: string, labels: readonly string[], counts: readonly (readonly number[])[]): string {
-  const [left, top] = [130, 120];
+  const left = 130;
+  // The names above stand steeply: as much room as the longest needs.
+  const top = 20 + Math.max(...labels.map((label) => label.length)) * 5.5;
   const cell = Math.max(10, Math.min(34, Math.floor((WIDTH - left - 10) / labels.length)));
   const showsCounts = cell >= 18;
   const parts: string[] = [];
@@ -170,4 +172,26 @@ export function confusion(title: string, labels: readonly string[], counts: read
     });
   });
   return figure(WIDTH, top + labels.length * cell + 8, title, parts);
+}
+
+/** One small band a class: with many classes crossing lines tell nothing. */
+export function bands(title: string, series: readonly Series[], x: readonly number[], top?: number): string {
+  const most = top ?? Math.max(1, ...series.flatMap(({ values }) => values.map((value) => value ?? 0)));
+  const [left, width, height, gap] = [150, 700, 22, 6];
+  const step = width / Math.max(1, x.length);
+  const parts = series.map(({ name, values }, row) => {
+    const base = 20 + (row + 1) * (height + gap);
+    const boxes = values.map((value, i) => {
+      const tall = ((value ?? 0) / most) * height;
+      return (
+        `<rect x="${(left + i * step).toFixed(1)}" y="${(base - tall).toFixed(1)}" width="${(step * 0.86).toFixed(1)}" ` +
+        `height="${tall.toFixed(1)}" class="fill s1"><title>${escape(name)}, iteration ${i + 1}: ${(value ?? 0).toFixed(top ? 3 : 0)}</title></rect>`
+      );
+    });
+    const rule = `<line x1="${left}" y1="${base}" x2="${left + width}" y2="${base}" class="grid"/>`;
+    return `<text x="${left - 8}" y="${base - 6}" text-anchor="end">${escape(name)}</text>${rule}${boxes.join('')}`;
+  });
+  const tall = 26 + series.length * (height + gap);
+  const note = `<text x="${left}" y="13">${escape(title)}: full height is ${top ?? Math.round(most)}</text>`;
+  return `<svg viewBox="0 0 860 ${tall}" role="img" aria-label="${escape(title)}"><title>${escape(title)}</title>${note}${parts.join('')}</svg>`;
 }

@@ -23,7 +23,7 @@ export function reportOf({ progress, dataset, images, model, judged, finishedAt 
   const { settings, seed, threads } = request;
   return {
     format: 1,
-    engine: `${model.engine.name} (${model.engine.describe()}, ${threads} threads)`,
+    engine: `${model.engine.name} (${model.engine.describe()}, ${threads === 1 ? '1 thread' : `${threads} threads`})`,
     preset: settings.preset,
     network: model.network.name,
     weights: model.weights,

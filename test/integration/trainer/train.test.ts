@@ -161,6 +161,12 @@ describe('a run refuses', () => {
     await train(optionsOf('none', { resume: 'if-possible', passes: 1 }));
   });
 
+  test('to write over another run', async () => {
+    await data();
+    await expect(train(optionsOf('run'), stopAfter('m0', 1))).rejects.toMatchObject({ code: 'TRAINING_INTERRUPTED' });
+    await expect(train(optionsOf('run'))).rejects.toMatchObject({ code: 'RUN_EXISTS' });
+  });
+
   test('a single class', async () => {
     await data({ without: ['road', 'water'] });
     await expect(train(optionsOf('run'))).rejects.toMatchObject({ code: 'DATASET_ONE_CLASS' });
@@ -181,6 +187,14 @@ describe('a run refuses', () => {
     expect(floats.length).toBeGreaterThan(1000);
     expect(floats.every(Number.isFinite)).toBe(true);
   });
+});
+
+test('a product run keeps the best iteration, and says how far it went', async () => {
+  await data();
+  const { report } = await train(optionsOf('run', { preset: 'product' }));
+  const kept = (await loadCheckpoint(join(folder, 'run')))?.tensors;
+  expect([...(kept?.['best']?.keys() ?? [])]).toEqual([...(kept?.['weights']?.keys() ?? [])]);
+  expect(report.warnings.join()).toMatch(/M0 took 3 of 3 passes and keeps the best/);
 });
 
 describe('a run goes on', () => {
