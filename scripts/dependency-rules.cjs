@@ -64,6 +64,8 @@ module.exports = {
     home('socket-io', 'socket\\.io', '^(coordinator/platform/gateway|test)/'),
     home('socket-io-client', 'socket\\.io-client', '^(agent/link|coordinator/dashboard|scripts|test)/'),
     home('onnxruntime', 'onnxruntime-node', '^(common/inference|trainer/engine|scripts|test)/'),
+    home('tensorflow', '@tensorflow', '^(trainer/engine|scripts|test)/'),
+    home('h5wasm', 'h5wasm', '^(trainer/backbone|test)/'),
     home('fastify', 'fastify', '^(coordinator/platform/http|coordinator/.*routes\\.ts$|test/)'),
   ],
   options: {
