@@ -1,0 +1,86 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { iterationReportSchema } from '../../../common/domain/training.ts';
+import { EXIT } from '../../../common/runtime/errors.ts';
+import { runCommand } from '../../../scripts/camfleet/program.ts';
+import { makeTestFolder } from '../../support/folder.ts';
+import { writeTinyDataset } from '../../support/tiny-dataset.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+let folder: string;
+beforeEach(async () => {
+  folder = await makeTestFolder('train-cli');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs `camfleet train …` in this process. */
+async function camfleetTrain(...args: string[]): Promise<{ exit: number; out: string; err: string }> {
+  const said = { out: '', err: '' };
+  const terminal = {
+    out: (text: string) => void (said.out += text),
+    err: (text: string) => void (said.err += text),
+    isInteractive: false,
+    showsProgress: false,
+  };
+  const key = ['--key', join(folder, 'keys/trainer.pem')];
+  const exit = await runCommand(['train', ...args, ...key], { terminal, environment: {} }, '0.0.0');
+  return { exit, ...said };
+}
+
+const onTiny = (...more: string[]): string[] => ['--dataset', join(folder, 'data'), '--manifest', 'parts.json', '--out', join(folder, 'run'), '--threads', '1', ...more]; // prettier-ignore
+
+test('--json prints an object an iteration, then one with the metrics and the artifact', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  const { exit, out, err } = await camfleetTrain(...onTiny('--passes', '2', '--json'));
+  expect(exit).toBe(EXIT.done);
+  const lines = out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
+  expect(lines).toHaveLength(5);
+  for (const line of lines.slice(0, 4)) iterationReportSchema.parse(line);
+  expect(lines[4]).toMatchObject({ artifact: join(folder, 'run/artifact'), metrics: { macroF1: expect.any(Number) as number } }); // prettier-ignore
+  expect(err).toMatch(/M1 2\/2 {2}loss/);
+});
+
+test('for people it shows the models side by side and each class with its sample sizes', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  const { exit, out } = await camfleetTrain(...onTiny('--passes', '1'));
+  expect(exit).toBe(EXIT.done);
+  expect(out).toMatch(/^TEST PART +MACRO F1 +ACCURACY/);
+  for (const name of ['M0', 'M1', 'mean', 'fused']) expect(out).toMatch(new RegExp(`^${name} +0\\.\\d{3}|^${name} +1\\.000`, 'm')); // prettier-ignore
+  expect(out).toMatch(/^water +12 +0\.500 +12 +4 /m);
+  expect(out).toContain(join(folder, 'run/report.html'));
+});
+
+test('says what is wrong with a command line, and exits with 2', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  for (const args of [
+    [],
+    ['--demo', '--dataset', 'x'],
+    onTiny('--preset', 'magic'),
+    onTiny('--engine', 'abacus'),
+    ['--dataset', join(folder, 'nothing')],
+    ['--resume', join(folder, 'none')],
+  ]) {
+    // prettier-ignore
+    expect(await camfleetTrain(...args)).toMatchObject({ exit: EXIT.usage, out: '' });
+  }
+});
+
+test('refuses to judge a model on cameras that it learned from, and exits with 3', async () => {
+  const manifest = await writeTinyDataset(join(folder, 'data'));
+  (manifest['road']?.['test']?.[0] as { camera: string }).camera = 'road train 0';
+  await writeFile(join(folder, 'data/parts.json'), JSON.stringify(manifest));
+  const { exit, err } = await camfleetTrain(...onTiny('--passes', '1'));
+  expect(exit).toBe(EXIT.refused);
+  expect(err).toMatch(/road train 0/);
+  const forced = await camfleetTrain(...onTiny('--passes', '1', '--force'));
+  expect(forced.exit).toBe(EXIT.done);
+  expect(forced.err).toMatch(/Note: .*road train 0/);
+});
+
+test('--help teaches what M0, M1, Eq. 2 and Eq. 3 are', async () => {
+  const { exit, out } = await camfleetTrain('--help');
+  expect(exit).toBe(EXIT.done);
+  for (const word of ['M0', 'M1', 'Eq. 2', 'Eq. 3', 'T_r', '--resume', '--demo', 'Exit codes']) expect(out).toContain(word); // prettier-ignore
+});
