@@ -10,6 +10,7 @@ import { addLabelCommands } from './labels.ts';
 import { addModelCommands } from './models.ts';
 import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
+import { addTrainBenchmarkCommand } from './train-benchmark.ts';
 import { addTrainCommand } from './train.ts';
 import { addTrainingCommands } from './training.ts';
 import type { Context } from './verb.ts';
@@ -32,6 +33,7 @@ export function createProgram(context: Context, version: string): Command {
   addModelCommands(program, context);
   addBackboneCommands(program, context);
   addTrainCommand(program, context);
+  addTrainBenchmarkCommand(program, context);
   addTrainingCommands(program, context);
   addJobCommands(program, context);
   addStatusCommand(program, context);

@@ -1,0 +1,208 @@
+import { TensorRunner } from '../../common/inference/tensor-runner.ts';
+import { AppError } from '../../common/runtime/errors.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { sha256 } from '../../common/storage/digest.ts';
+import type { Digest } from '../../common/storage/digest.ts';
+import { buildPooledFeatures, openTrunk } from '../backbone/backbone.ts';
+import type { Backbone } from '../backbone/backbone.ts';
+import type { Augmentation } from '../dataset/augment/draw.ts';
+import type { Dataset, DatasetSample } from '../dataset/dataset.ts';
+import { ImageLoader } from '../dataset/loader/image-loader.ts';
+import type { BatchItem } from '../dataset/loader/image-loader.ts';
+import { ViewStore } from '../dataset/views.ts';
+import { batchesOf } from '../sampling/draw.ts';
+import { interrupted } from './interrupted.ts';
+
+/** One picture and how many augmented views of it are wanted beside itself. */
+export interface Need {
+  sample: DatasetSample;
+  views: number;
+}
+
+export interface FeatureOptions {
+  /** Where the vectors stay; any number of benchmarks may use one folder, one after another. */
+  folder: string;
+  backbone: Backbone;
+  /** One of `featureLayers`. */
+  layer: string;
+  augmentation: Augmentation;
+  seed: number;
+  threads: number;
+}
+
+export interface FillHooks {
+  signal: AbortSignal;
+  clock: Clock;
+  onProgress(done: number, all: number, secondsLeft: number): void;
+}
+
+/** Pictures of one run of the trunk: beyond eight a CPU gains nothing. */
+const CHUNK = 8;
+/** Chunks after which what was computed is forced to the disk. */
+const FLUSH_EVERY = 16;
+
+/**
+ * Pooled vectors of pictures and their augmented views, on disk: view 0 is the picture as it is, view k its augmentation of
+ * repetition k − 1. What is there is never computed again.
+ */
+export class FeatureCache {
+  readonly length: number;
+  readonly #store: ViewStore;
+  readonly #options: FeatureOptions;
+  readonly #pooling: Buffer;
+
+  private constructor(store: ViewStore, options: FeatureOptions, pooled: { onnx: Buffer; dims: readonly [number] }) {
+    this.#store = store;
+    this.#options = options;
+    this.#pooling = pooled.onnx;
+    this.length = pooled.dims[0];
+  }
+
+  /** @throws AppError `BACKBONE_LAYER_UNKNOWN`, `BACKBONE_LAYOUT`, `VIEWS_UNREADABLE`, `DISK_FULL` */
+  static open(options: FeatureOptions): FeatureCache {
+    const { backbone, layer, augmentation, seed, folder } = options;
+    if (backbone.input.layout !== 'nchw') {
+      throw new AppError(
+        'BACKBONE_LAYOUT',
+        `The backbone ${backbone.name} takes pictures as [height, width, channels]; the trainer prepares [channels, height, width]. Export it with channels first.`,
+      );
+    }
+    const pooled = buildPooledFeatures(backbone, layer);
+    const identity = sha256(JSON.stringify([backbone.digest, layer, augmentation, seed]));
+    const store = new ViewStore(folder, { trunk: identity, length: pooled.dims[0], precision: 'float32' });
+    return new FeatureCache(store, options, pooled);
+  }
+
+  /** Vectors that are on disk. */
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** How many vectors `fill` would have to compute. */
+  missing(needs: readonly Need[]): number {
+    return this.#missing(needs).length;
+  }
+
+  /**
+   * Computes what is missing, in the order of `needs`: all pictures as they are first, then their views.
+   *
+   * @throws AppError `BENCHMARK_INTERRUPTED`; what was computed stays
+   * @throws AppError SAMPLE_UNREADABLE, DATASET_CHANGED, DISK_FULL, VIEW_NOT_FINITE
+   */
+  async fill(needs: readonly Need[], hooks: FillHooks): Promise<void> {
+    const missing = this.#missing(needs);
+    if (missing.length === 0) return;
+    const machine = await this.#machine(needs);
+    try {
+      const chunks = batchesOf(missing, CHUNK);
+      let startedAt = hooks.clock.monotonic();
+      let timed = 0;
+      for (const [i, chunk] of chunks.entries()) {
+        if (hooks.signal.aborted) throw interrupted();
+        await machine.compute(chunk, chunks[i + 1]);
+        // The first run loads the graph; counted in, it would make short estimates far too long.
+        if (i === 0) startedAt = hooks.clock.monotonic();
+        else timed += chunk.length;
+        const done = Math.min(missing.length, (i + 1) * CHUNK);
+        const each = timed === 0 ? 0 : (hooks.clock.monotonic() - startedAt) / 1000 / timed;
+        hooks.onProgress(done, missing.length, each * (missing.length - done));
+        if (i % FLUSH_EVERY === FLUSH_EVERY - 1) this.#store.flush();
+      }
+    } finally {
+      this.#store.flush();
+      await machine.close();
+    }
+  }
+
+  /** Seconds that one vector takes on this machine as it is now, measured on a few that are missing; those stay. */
+  async time(needs: readonly Need[], hooks: Pick<FillHooks, 'clock'>): Promise<number> {
+    const missing = this.#missing(needs).slice(0, 3 * CHUNK);
+    if (missing.length === 0) return 0;
+    const machine = await this.#machine(needs);
+    try {
+      const chunks = batchesOf(missing, CHUNK);
+      let startedAt = hooks.clock.monotonic();
+      for (const [i, chunk] of chunks.entries()) {
+        await machine.compute(chunk, chunks[i + 1]);
+        if (i === 0 && chunks.length > 1) startedAt = hooks.clock.monotonic();
+      }
+      const counted = chunks.length > 1 ? missing.length - CHUNK : missing.length;
+      return (hooks.clock.monotonic() - startedAt) / 1000 / counted;
+    } finally {
+      await machine.close();
+    }
+  }
+
+  /** @throws AppError `FEATURE_MISSING` before `fill`, `VIEWS_DAMAGED` */
+  read(image: Digest, view: number, to: Float32Array<ArrayBuffer>): void {
+    if (this.#store.get(image, view, to)) return;
+    throw new AppError('FEATURE_MISSING', `View ${view} of image ${image} is not in the feature cache; this is a bug.`);
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+
+  #missing(needs: readonly Need[]): BatchItem[] {
+    const seen = new Set<string>();
+    const wanted = (sample: number, view: number): BatchItem[] => {
+      const { digest } = (needs[sample] as Need).sample;
+      const key = `${digest}/${view}`;
+      if (seen.has(key) || this.#store.has(digest, view)) return [];
+      seen.add(key);
+      return [{ sample, repetition: view === 0 ? null : view - 1 }];
+    };
+    return [
+      ...needs.flatMap((_, i) => wanted(i, 0)),
+      ...needs.flatMap(({ views }, i) => Array.from({ length: views }, (_, k) => wanted(i, k + 1)).flat()),
+    ];
+  }
+
+  /** Loader, trunk and pooling, ready to run. */
+  async #machine(needs: readonly Need[]): Promise<{
+    compute(chunk: readonly BatchItem[], next: readonly BatchItem[] | undefined): Promise<void>;
+    close(): Promise<void>;
+  }> {
+    const { backbone, augmentation, seed, threads } = this.#options;
+    const { width, height, scale, offset } = backbone.input;
+    const samples = needs.map(({ sample }) => ({ ...sample, part: 'training' as const }));
+    const loader = new ImageLoader(datasetOf(samples), {
+      input: { width, height, scale, offset },
+      augmentation,
+      seed,
+      threads: 1,
+      // Every picture is used once and its views follow one another.
+      cacheBytes: 0,
+    });
+    const trunk = await openTrunk(backbone, { threads });
+    const pooling = await TensorRunner.load(this.#pooling, { threads });
+    return {
+      compute: async (chunk, next) => {
+        const inputs = loader.batch(chunk);
+        if (next) loader.prefetch(next);
+        const features = await trunk.run(await inputs, chunk.length);
+        const vectors = await pooling.run(features, chunk.length);
+        chunk.forEach(({ sample, repetition }, i) => {
+          const vector = vectors.subarray(i * this.length, (i + 1) * this.length);
+          const { digest } = (needs[sample] as Need).sample;
+          this.#store.put(digest, repetition === null ? 0 : repetition + 1, vector);
+        });
+      },
+      close: async () => {
+        await loader.close();
+        await trunk.close();
+        await pooling.close();
+      },
+    };
+  }
+}
+
+const datasetOf = (samples: readonly DatasetSample[]): Dataset => ({
+  name: 'feature cache',
+  digest: '',
+  classes: [],
+  samples,
+  splitRule: '',
+  leftOut: [],
+  warnings: [],
+});

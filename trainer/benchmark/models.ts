@@ -1,0 +1,185 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+import { ratiosOf } from '../../common/domain/dataset.ts';
+import { levelOneNetwork } from '../backbone/backbone.ts';
+import { svcDecisions, trainLinearSvc } from '../baselines/linear-svc.ts';
+import { datasetFingerprint, indicesOf } from '../dataset/dataset.ts';
+import type { TrainSession } from '../engine/engine.ts';
+import { rowsOf } from '../evaluate/probabilities.ts';
+import { effectivePrior } from '../losses/prior.ts';
+import { trainBasicCnn } from './basic-cnn.ts';
+import type { SplitContext } from './context.ts';
+import { foldsOf } from './folds.ts';
+import { recipes } from './recipes.ts';
+import type { Recipe, RecipeName } from './recipes.ts';
+import type { ModelResult } from './results.ts';
+import { countsOf, trainHead } from './train-head.ts';
+import type { Trained } from './train-head.ts';
+import { judgedSets } from './vectors.ts';
+import type { JudgedSet } from './vectors.ts';
+
+export interface OutOfFold {
+  /** One row a training image, by the model that did not learn it. */
+  logits: Float32Array[];
+  truth: number[];
+  /** What that model expects. */
+  priors: number[][];
+}
+
+/** Models of a split, trained when a row first asks for them and kept on disk. */
+export class SplitModels {
+  readonly context: SplitContext;
+  readonly truth: Record<JudgedSet | 'training', number[]>;
+  readonly counts: number[];
+  /** R_j and effective prior of the training part. */
+  readonly ratios: number[];
+  readonly prior: number[];
+  /** Models that rows asked for, in order. */
+  readonly used = new Map<string, ModelResult>();
+  readonly #fold: number[];
+  readonly #recipes: Record<RecipeName, Recipe>;
+  readonly #decidedBy: unknown[];
+
+  constructor(context: SplitContext) {
+    const { dataset, balanced, settings, seed, backbone, layer, views, engine } = context;
+    const labelsOf = (part: 'training' | 'reference' | 'test'): number[] =>
+      indicesOf(dataset, part).map((index) => dataset.samples[index]?.label as number);
+    this.context = context;
+    this.truth = {
+      training: labelsOf('training'),
+      reference: labelsOf('reference'),
+      test: labelsOf('test'),
+      balanced: balanced?.samples.map(({ label }) => label) ?? [],
+    };
+    this.counts = countsOf(this.truth.training, dataset.classes.length);
+    this.ratios = ratiosOf(this.counts);
+    this.prior = effectivePrior(this.counts);
+    this.#recipes = recipes(settings);
+    const training = indicesOf(dataset, 'training').flatMap((index) => dataset.samples[index] ?? []);
+    this.#fold = foldsOf(training, settings.folds, seed);
+    const data = [datasetFingerprint(dataset), balanced ? datasetFingerprint(balanced) : null];
+    this.#decidedBy = [settings, data, backbone.digest, layer, views, engine.name];
+  }
+
+  /** A head on all training images. */
+  head(name: RecipeName): Promise<ModelResult> {
+    const everything = this.truth.training.map((_, i) => i);
+    return this.#kept(name, async () => {
+      const trained = await this.#train(name, everything);
+      return this.#judged(trained, async (session) => {
+        const { vectors } = this.context;
+        const logits: ModelResult['logits'] = {};
+        for (const set of judgedSets) logits[set] = await vectors().logits(set, session);
+        return logits;
+      });
+    });
+  }
+
+  /** Scores of training images by heads that learned the other folds. */
+  async outOfFold(name: RecipeName): Promise<OutOfFold> {
+    const classes = this.counts.length;
+    const result: OutOfFold = { logits: [], truth: [...this.truth.training], priors: [] };
+    for (let fold = 0; fold < this.context.settings.folds; fold++) {
+      const [held, rest] = [this.#inFold(fold, true), this.#inFold(fold, false)];
+      const { logits, prior } = await this.#kept(`${name}/fold-${fold}`, async () =>
+        this.#judged(await this.#train(name, rest), async (session) => ({
+          heldOut: await this.context.vectors().trainingLogits(held, session),
+        })),
+      );
+      const rows = rowsOf(logits.heldOut as Float32Array, classes);
+      held.forEach((sample, i) => {
+        result.logits[sample] = rows[i] as Float32Array;
+        result.priors[sample] = prior;
+      });
+    }
+    return result;
+  }
+
+  /** Deep features and a linear SVM. */
+  svm(): Promise<ModelResult> {
+    return this.#kept('svm', () => {
+      const { settings, vectors, seed } = this.context;
+      const classes = this.counts.length;
+      const model = trainLinearSvc(vectors().originals(), this.truth.training, classes, { C: settings.svm.C, seed });
+      const logits: ModelResult['logits'] = {};
+      for (const set of judgedSets) {
+        const decisions = svcDecisions(model, vectors().rows(set));
+        logits[set] = Float32Array.from(decisions.flatMap((row) => Array.from(row, (value) => Math.max(value, -1e30))));
+      }
+      const { unconverged } = model;
+      const notes = unconverged.length > 0 ? [`The SVM of ${unconverged.length} classes ran out of passes.`] : [];
+      return Promise.resolve({ logits, prior: this.prior, iterations: [], steps: 0, notes });
+    });
+  }
+
+  /** A network from scratch on the pictures themselves. */
+  basicCnn(): Promise<ModelResult> {
+    return this.#kept('basic-cnn', async () => {
+      const { trained, logits } = await trainBasicCnn(this.context);
+      return { logits, prior: trained.prior, iterations: trained.iterations, steps: trained.steps, notes: [] };
+    });
+  }
+
+  #inFold(fold: number, isInside: boolean): number[] {
+    return this.#fold.flatMap((other, i) => ((other === fold) === isInside ? [i] : []));
+  }
+
+  #train(name: RecipeName, subset: readonly number[]): Promise<Trained> {
+    const { backbone, vectors, settings, seed, engine, threads, signal, onSteps } = this.context;
+    const recipe = this.#recipes[name];
+    const data = vectors().trainingData(subset, recipe.views, seed + recipe.seedShift);
+    const length = vectors().length;
+    return trainHead({
+      ...{ name, recipe, data, engine, threads, seed, settings, signal, onSteps },
+      network: levelOneNetwork(backbone, [length], this.counts.length),
+      batch: settings.batch,
+      optimiser: settings.optimiser,
+    });
+  }
+
+  async #judged(
+    { session, iterations, steps, prior }: Trained,
+    judge: (session: TrainSession) => Promise<ModelResult['logits']>,
+  ): Promise<Omit<ModelResult, 'seconds' | 'residentBytes'>> {
+    try {
+      return { logits: await judge(session), prior, iterations, steps, notes: [] };
+    } finally {
+      await session.close();
+    }
+  }
+
+  async #kept(
+    model: string,
+    make: () => Promise<Omit<ModelResult, 'seconds' | 'residentBytes'>>,
+  ): Promise<ModelResult> {
+    const known = this.used.get(model);
+    if (known) return known;
+    const { store, clock, onModel } = this.context;
+    const kept = await store.get(this.#addressOf(model));
+    const result = kept ?? (await timed(clock, make));
+    if (!kept) await store.put(this.#addressOf(model), result);
+    this.used.set(model, result);
+    onModel(model, result, kept !== undefined);
+    return result;
+  }
+
+  #addressOf(model: string) {
+    const { profile, split, seed } = this.context;
+    const name = model.split('/')[0] as string;
+    const recipe = Object.hasOwn(this.#recipes, name) ? this.#recipes[name as RecipeName] : null;
+    return { profile, split, seed, model, decidedBy: [...this.#decidedBy, recipe] };
+  }
+
+  /** Whether a model is on disk, so that it costs nothing. */
+  async has(model: string): Promise<boolean> {
+    return (await this.context.store.get(this.#addressOf(model))) !== undefined;
+  }
+}
+
+async function timed(
+  clock: Clock,
+  make: () => Promise<Omit<ModelResult, 'seconds' | 'residentBytes'>>,
+): Promise<ModelResult> {
+  const startedAt = clock.monotonic();
+  const made = await make();
+  return { ...made, seconds: (clock.monotonic() - startedAt) / 1000, residentBytes: process.memoryUsage().rss };
+}

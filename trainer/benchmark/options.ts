@@ -1,0 +1,72 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+import { systemClock } from '../../common/runtime/clock.ts';
+import { AppError } from '../../common/runtime/errors.ts';
+import { ROWS, BASELINE } from './rows.ts';
+import type { ModelResult } from './results.ts';
+
+export interface BenchmarkOptions {
+  /** Folder of the dataset. */
+  dataset: string;
+  /** Manifests of parts, each a benchmark of its own with one common judgement. None: the dataset's own parts. */
+  profiles: readonly string[];
+  /** Manifest of further test images, as many of each class as can be had. */
+  balancedTest?: string | undefined;
+  /** Folder of an imported backbone, or a file to import. */
+  backbone: string;
+  /** Where features are taken; default: the last of `featureLayers`. */
+  layer?: string | undefined;
+  splits: number;
+  seeds: number;
+  /** Default: all. The baseline is always there. */
+  rows?: readonly string[] | undefined;
+  /** How splits after the first are drawn; default: by camera where all cameras are known, else at random. */
+  redraw?: 'camera' | 'random' | undefined;
+  /** Most views of an image; 0 trains every row on the pictures as they are. Default: as many as the settings say. */
+  mostViews?: number | undefined;
+  /** Other than the settings'. */
+  passes?: number | undefined;
+  threads: number;
+  engine?: string | undefined;
+  /** Costly rows on every split of every profile. */
+  full?: boolean | undefined;
+  /** Go on in spite of leaks. */
+  force?: boolean | undefined;
+  out: string;
+  /** Folder of the feature cache; default: `features` in `out`. */
+  features?: string | undefined;
+  /** Only say what it would cost. */
+  planOnly?: boolean | undefined;
+}
+
+export interface BenchmarkHooks {
+  onStage?: (stage: string) => void;
+  onProgress?: (stage: string, done: number, all: number, secondsLeft: number) => void;
+  onModel?: (where: string, model: string, result: ModelResult, wasKept: boolean) => void;
+  signal?: AbortSignal;
+  clock?: Clock;
+}
+
+export type Hooks = Required<BenchmarkHooks>;
+
+export const withDefaults = (hooks: BenchmarkHooks): Hooks => ({
+  onStage: () => undefined,
+  onProgress: () => undefined,
+  onModel: () => undefined,
+  signal: new AbortController().signal,
+  clock: systemClock,
+  ...hooks,
+});
+
+/**
+ * Names of the rows that are asked for, in the order of the report, the baseline among them.
+ *
+ * @throws AppError `BENCHMARK_OPTIONS`
+ */
+export function rowsAskedFor({ rows }: Pick<BenchmarkOptions, 'rows'>): string[] {
+  const known = Object.keys(ROWS);
+  const unknown = rows?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    throw new AppError('BENCHMARK_OPTIONS', `There are no rows ${unknown.join(', ')}; known are ${known.join(', ')}.`);
+  }
+  return known.filter((name) => rows === undefined || name === BASELINE || rows.includes(name));
+}
