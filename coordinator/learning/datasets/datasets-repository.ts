@@ -32,7 +32,7 @@ export function findCandidates(tx: Queryable, query: CandidateQuery): Promise<Ca
     `select f.digest, f.bytes, f.camera_id as "cameraId", ms_of_instant(f.at) as "fetchedAt", a.label,
        a.labelled_by as "labelledBy", ms_of_instant(a.labelled_at) as "labelledAt", f.model_version as "modelVersion",
        f.scores -> 'fused' as scores, p.part as "cameraPart",
-       exists (select from dataset_samples s where s.digest = f.digest and s.part = 'training') as "wasTrained"
+       f.digest in (select s.digest from dataset_samples s where s.part = 'training') as "wasTrained"
      from annotations a join frames f using (digest) join camera_parts p on p.camera_id = f.camera_id
      where a.replaced_at is null and f.verdict = 'good' and f.bytes > 0
        and ($1::text[] is null or a.label = any($1)) and ($2::bigint[] is null or f.camera_id = any($2))

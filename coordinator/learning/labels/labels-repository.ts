@@ -35,24 +35,26 @@ export async function annotate(
   frames: readonly LabelledFrame[],
   by: string,
 ): Promise<{ changed: number; written: number }> {
-  const given = `json_to_recordset($1::json) as g(n int, digest text, "cameraId" bigint, label text)`;
-  const rows = JSON.stringify(frames.map(({ digest, cameraId, label }, n) => ({ n, digest, cameraId, label })));
+  const digests = frames.map(({ digest }) => digest);
   // Who else labels one of these frames waits: a frame has one valid label.
-  await tx.query('select from frames where digest = any($1::text[]) order by digest for no key update', [
-    frames.map(({ digest }) => digest),
-  ]);
-  const { rowCount: changed } = await tx.query(
-    `update annotations a set replaced_at = clock_timestamp() from ${given}
-     where a.digest = g.digest and a.replaced_at is null and a.label <> g.label`,
-    [rows],
+  await tx.query('select from frames where digest = any($1::text[]) order by digest for no key update', [digests]);
+  const valid = 'digest = any($1::text[]) and replaced_at is null';
+  const known = await tx.many<{ digest: string; label: string }>(
+    `select digest, label from annotations where ${valid}`,
+    [digests],
   );
-  const { rowCount: written } = await tx.query(
+  const labels = new Map(known.map(({ digest, label }) => [digest, label]));
+  const fresh = frames.filter(({ digest, label }) => labels.get(digest) !== label);
+  const replaced = fresh.filter(({ digest }) => labels.has(digest)).map(({ digest }) => digest);
+  await tx.query(`update annotations set replaced_at = clock_timestamp() where ${valid}`, [replaced]);
+  // Without a join to what there is: a large file fills the table faster than the planner hears of it.
+  await tx.query(
     `insert into annotations (digest, camera_id, label, labelled_by)
-     select g.digest, g."cameraId", g.label, $2 from ${given}
-     where not exists (select from annotations a where a.digest = g.digest and a.replaced_at is null) order by g.n`,
-    [rows, by],
+     select g.digest, g."cameraId", g.label, $2
+     from json_to_recordset($1::json) as g(n int, digest text, "cameraId" bigint, label text) order by g.n`,
+    [JSON.stringify(fresh.map(({ digest, cameraId, label }, n) => ({ n, digest, cameraId, label }))), by],
   );
-  return { changed, written };
+  return { changed: replaced.length, written: fresh.length };
 }
 
 export async function camerasOfFrames(tx: Queryable, digests: readonly string[]): Promise<Map<string, number>> {
@@ -66,10 +68,12 @@ export async function camerasOfFrames(tx: Queryable, digests: readonly string[])
 /** Name in a file → ids of cameras that are meant: by id, else by the id that their source gave them. */
 export async function camerasNamed(tx: Queryable, names: readonly string[]): Promise<Map<string, number[]>> {
   const rows = await tx.many<{ name: string; ids: number[] }>(
-    `select n.name, array_agg(c.id) as ids from unnest($1::text[]) as n(name)
-     join cameras c on case when n.name ~ '^[1-9][0-9]{0,8}$' and exists (select from cameras i where i.id = n.name::int)
-       then c.id = n.name::int else c.source_camera_id = n.name end
-     group by n.name`,
+    `with n as (select name, case when name ~ '^[1-9][0-9]{0,8}$' then name::int end as id from unnest($1::text[]) as name),
+       by_id as (select n.name, c.id from n join cameras c on c.id = n.id),
+       by_source as (select n.name, c.id from n join cameras c on c.source_camera_id = n.name)
+     select name, array_agg(id) as ids
+     from (select * from by_id union all select * from by_source where name not in (select name from by_id)) found
+     group by name`,
     [names],
   );
   return new Map(rows.map(({ name, ids }) => [name, ids]));
