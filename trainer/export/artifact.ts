@@ -113,13 +113,14 @@ async function goldenFrames(runner: ModelRunner, pictures: readonly Buffer[]): P
 }
 
 async function compare(runner: ModelRunner, { pictures, m0, m1 }: ArtifactRequest['check']): Promise<void> {
-  const scores = await runner.classify(pictures);
-  scores.forEach((served, i) => {
+  // One at a time: originals of many megapixels would not fit into memory together.
+  for (const [i, picture] of pictures.entries()) {
+    const [served] = (await runner.classify([picture])) as [Required<HeadScores>];
     for (const [head, trained] of [
       ['m0', m0[i]],
       ['m1', m1[i]],
     ] as const) {
-      const difference = largestDifference(trained as ArrayLike<number>, served[head] as Float32Array);
+      const difference = largestDifference(trained as ArrayLike<number>, served[head]);
       if (difference <= TOLERANCE) continue;
       throw new AppError(
         'EXPORT_DIFFERS',
@@ -127,7 +128,7 @@ async function compare(runner: ModelRunner, { pictures, m0, m1 }: ArtifactReques
           `(at most ${TOLERANCE}). The artifact was not written; agents would decide otherwise than the report says.`,
       );
     }
-  });
+  }
 }
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {

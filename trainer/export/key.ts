@@ -1,5 +1,5 @@
-import { createPublicKey } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { createPublicKey, randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 import { createKeyPair } from '../../common/storage/signature.ts';
@@ -16,20 +16,28 @@ export async function trainerKey(file: string): Promise<KeyPair> {
   if (known) return known;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const made = createKeyPair();
+  const draft = `${file}.${randomUUID()}`;
   try {
-    // 'wx': of two trainers that start at once the second takes the key of the first.
-    const handle = await open(file, 'wx', 0o600);
-    try {
-      await handle.writeFile(made.privateKey);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeSynced(draft, made.privateKey);
+    // A link appears whole or not at all, and never over another: of two trainers that start at once one key stays.
+    await link(draft, file);
     return made;
   } catch (error) {
     const other = codeOf(error) === 'EEXIST' ? await readKey(file) : undefined;
     if (other) return other;
     throw unreadable(file, error);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function writeSynced(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
