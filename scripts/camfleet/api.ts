@@ -24,6 +24,7 @@ interface Content {
   json?: unknown;
   bytes?: Readable;
   type?: string;
+  timeoutMs?: number;
 }
 
 /** The coordinator's API. Every rejection is an `AppError` whose `details.exit` is the command's exit code. */
@@ -53,6 +54,11 @@ export class Api {
     return this.#send('POST', path, { query, ...(body !== undefined && { json: body }) });
   }
 
+  /** As `post`, for what may take the coordinator minutes. */
+  async postPatiently<T>(path: string, body: unknown): Promise<T> {
+    return this.#send('POST', path, { query: {}, json: body, timeoutMs: UPLOAD_TIMEOUT_MS });
+  }
+
   async patch<T>(path: string, body: unknown, query: Query = {}): Promise<T> {
     return this.#send('PATCH', path, { query, json: body });
   }
@@ -76,7 +82,11 @@ export class Api {
     }
   }
 
-  async #ask(method: Method, path: string, { query, json, bytes, type }: Content): Promise<{ url: URL; body: Buffer }> {
+  async #ask(
+    method: Method,
+    path: string,
+    { query, json, bytes, type, timeoutMs = bytes ? UPLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS }: Content,
+  ): Promise<{ url: URL; body: Buffer }> {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}/api/v1${path}`, this.#base);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -89,7 +99,7 @@ export class Api {
           ...(contentType !== undefined && { 'content-type': contentType }),
         },
         body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
-        headersTimeout: bytes ? UPLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
+        headersTimeout: timeoutMs,
         bodyTimeout: ANSWER_TIMEOUT_MS,
       });
       const answer = Buffer.from(await body.arrayBuffer());

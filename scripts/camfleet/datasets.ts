@@ -85,7 +85,14 @@ function addCreate(datasets: Command, context: Context): void {
       const api = await apiOf(options, context);
       const captured = options.captureNow ? await captureNow(api, query, options.wait, context) : undefined;
       const { perCamera, classes, since, until } = options;
-      const dataset = await api.post<Dataset>('/datasets', { name, perCamera, classes, since, until, ...query });
+      const dataset = await api.postPatiently<Dataset>('/datasets', {
+        name,
+        perCamera,
+        classes,
+        since,
+        until,
+        ...query,
+      });
       print(context, options, { ...dataset, ...(captured && { captured }) }, () => datasetWords(dataset));
     },
   );
