@@ -96,6 +96,11 @@ export const coordinatorSchema = {
       null,
       'Seconds that training both models may take; nothing leaves it to the trainer.',
     ),
+    passes: setting(
+      optional(integer(1, 100_000)),
+      null,
+      'Passes over the training images instead of a budget: the same steps on every machine.',
+    ),
     promote: setting(
       oneOf(...promoteRules),
       'better',

@@ -20,6 +20,7 @@ export interface CoordinatorSettings {
     minimumNew: number;
     minimumPerClass: number;
     budgetSeconds: number | null;
+    passes: number | null;
     promote: PromoteRule;
     margin: number;
   };

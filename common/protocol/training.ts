@@ -27,6 +27,8 @@ export type PromoteRule = (typeof promoteRules)[number];
 export const trainingSettingsSchema = z.strictObject({
   /** Seconds that the training of both models may take. */
   budgetSeconds: z.number().min(1).max(604_800).optional(),
+  /** Passes over the training part instead of a budget: the same steps on every machine. */
+  passes: z.number().int().min(1).max(100_000).optional(),
   engine: z.string().max(60).optional(),
   preset: z.string().max(60).optional(),
   seed: z.number().int().min(0).max(2_147_483_647).optional(),

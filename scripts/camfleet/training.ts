@@ -14,6 +14,7 @@ type Common = ConnectionOptions & Printing;
 interface StartOptions extends Common {
   dataset?: string;
   budget?: number;
+  passes?: number;
   seed?: number;
   preset?: string;
   promote?: PromoteRule;
@@ -87,6 +88,7 @@ function addStart(training: Command, context: Context): void {
   ])
     .option('--dataset <name>', 'an existing snapshot (default: a new one)')
     .option('--budget <time>', 'how long training both models may take, e.g. 30min', interval)
+    .addOption(new Option('--passes <n>', 'passes over the training images instead').argParser(wholeNumber(1, 100_000)))
     .option('--preset <name>', 'settings by name; "camfleet train --help" lists them')
     .addOption(new Option('--seed <n>', 'for repeatable runs').argParser(wholeNumber(0, 2_147_483_647)))
     .addOption(
@@ -95,12 +97,13 @@ function addStart(training: Command, context: Context): void {
     .option('--wait', 'until it is done; exit code 1 when it fails');
   speaksApi(start).action(async (options: StartOptions) => {
     const api = await apiOf(options, context);
-    const { dataset, budget, seed, preset, promote } = options;
+    const { dataset, budget, passes, seed, preset, promote } = options;
     const run = await api.post<TrainingRun>('/training/runs', {
       ...(dataset !== undefined && { dataset }),
       ...(promote !== undefined && { promote }),
       settings: {
         ...(budget !== undefined && { budgetSeconds: budget / 1_000 }),
+        ...(passes !== undefined && { passes }),
         ...(seed !== undefined && { seed }),
         ...(preset !== undefined && { preset }),
       },

@@ -41,7 +41,7 @@ export async function work(order: TrainingOrder, parts: RunParts): Promise<RunOu
   try {
     const run = await trainAndPublish(order, parts, heartbeat, either);
     logger.info({ run: run.id, model: run.modelVersion, decision: run.decision }, 'training run succeeded');
-    await rm(foldersOf(parts, order).run, { recursive: true, force: true });
+    await forget(order, parts);
     return 'succeeded';
   } catch (error) {
     await heartbeat.stop();
@@ -137,13 +137,19 @@ async function explain(
       return 'handed back';
     }
     await api.failure(order.id, claim, messageOf(error), goodbye);
-    await rm(foldersOf(parts, order).run, { recursive: true, force: true });
+    await forget(order, parts);
   } catch (failure) {
     // The coordinator takes the claim away when it hears nothing.
     logger.warn({ run: order.id, code: codeOf(failure) }, 'the end of the run was not delivered');
   }
   if (wasLost === undefined) logger.error({ run: order.id, err: error }, 'training run failed');
   return 'failed';
+}
+
+/** The coordinator has the model, the snapshot and the report; a checkpoint serves nobody any more. */
+async function forget(order: TrainingOrder, parts: RunParts): Promise<void> {
+  const { run, dataset } = foldersOf(parts, order);
+  for (const folder of [run, dataset]) await rm(folder, { recursive: true, force: true });
 }
 
 function foldersOf({ folder }: RunParts, { id, dataset }: TrainingOrder) {

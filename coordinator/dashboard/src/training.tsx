@@ -73,7 +73,7 @@ function Outcome({ run, report }: { run: TrainingRun; report: TrainingReport }) 
     <>
       <table className="figures">
         <caption>
-          Run {run.id} on {count(test.fused.images)} test images of other cameras
+          Run {run.id} on {count(test.fused.images)} test images
         </caption>
         <thead>
           <tr>

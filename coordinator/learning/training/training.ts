@@ -36,8 +36,9 @@ export interface ModelRegistry {
 }
 
 export interface TrainingRules extends ReadinessRules {
-  /** Seconds for both models, where a run does not say; `null` leaves it to the trainer. */
+  /** Seconds for both models, or passes, where a run does not say; `null` leaves it to the trainer. */
   budgetSeconds: number | null;
+  passes: number | null;
   promote: PromoteRule;
   margin: number;
 }
@@ -188,8 +189,12 @@ export class Training {
   }
 
   async #insert(dataset: Dataset, run: Omit<NewRun, 'dataset'>): Promise<number | undefined> {
-    const { budgetSeconds } = this.#options.rules;
-    const settings = { ...(budgetSeconds !== null && { budgetSeconds }), ...run.settings };
+    const { budgetSeconds, passes } = this.#options.rules;
+    const settings = {
+      ...(budgetSeconds !== null && { budgetSeconds }),
+      ...(passes !== null && { passes }),
+      ...run.settings,
+    };
     return this.#runs.insert({ ...run, settings, dataset });
   }
 

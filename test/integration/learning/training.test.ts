@@ -43,6 +43,7 @@ const rules: TrainingRules = {
   minimumNew: 20,
   minimumPerClass: 5,
   budgetSeconds: 30,
+  passes: null,
   promote: 'better',
   margin: 0.01,
 };
