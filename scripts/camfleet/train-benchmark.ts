@@ -51,6 +51,7 @@ export function addTrainBenchmarkCommand(program: Command, context: Context): vo
   const train = program.commands.find((command) => command.name() === 'train') as Command;
   // Options behind the verb are the verb's, though some have the names of options of `train`.
   train.enablePositionalOptions();
+  program.enablePositionalOptions();
   train
     .command('benchmark')
     .description('Compare the method with its rivals on one dataset, and write the report')

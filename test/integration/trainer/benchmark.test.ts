@@ -2,13 +2,17 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { EXIT } from '../../../common/runtime/errors.ts';
+import { runCommand } from '../../../scripts/camfleet/program.ts';
 import { buildInference } from '../../../trainer/backbone/inference-graph.ts';
 import { runBenchmark } from '../../../trainer/benchmark/main.ts';
 import type { BenchmarkOptions, BenchmarkReport } from '../../../trainer/benchmark/main.ts';
 import { ROWS } from '../../../trainer/benchmark/rows.ts';
 import { writeTinyDataset } from '../../support/tiny-dataset.ts';
 import { drawnParameters, miniInception } from '../../unit/trainer/backbone/networks.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 type Manifest = Record<string, Record<string, { file: string; camera: string }[]>>;
 
@@ -40,20 +44,16 @@ describe('the benchmark on three classes and a small trunk of random weights', (
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test(
-    'says what it will cost and computes next to nothing when only the plan is asked for',
-    { timeout: 60_000 },
-    async () => {
-      const { cost, report: none } = await runBenchmark({ ...options, planOnly: true });
-      expect(none).toBeUndefined();
-      expect(cost.runs).toBe(2);
-      expect(cost.heads.missing).toBe(cost.heads.all);
-      expect(cost.heads.steps).toBeGreaterThan(0);
-      expect(existsSync(join(options.out, 'results'))).toBe(false);
-    },
-  );
+  test('says what it will cost and computes next to nothing when only the plan is asked for', async () => {
+    const { cost, report: none } = await runBenchmark({ ...options, planOnly: true });
+    expect(none).toBeUndefined();
+    expect(cost.runs).toBe(2);
+    expect(cost.heads.missing).toBe(cost.heads.all);
+    expect(cost.heads.steps).toBeGreaterThan(0);
+    expect(existsSync(join(options.out, 'results'))).toBe(false);
+  });
 
-  test('keeps what is finished when it is stopped', { timeout: 60_000 }, async () => {
+  test('keeps what is finished when it is stopped', async () => {
     const stopping = new AbortController();
     const hooks = {
       signal: stopping.signal,
@@ -66,7 +66,7 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     expect(trained).toHaveLength(5);
   });
 
-  test('goes on without computing anything twice, and runs every row', { timeout: 60_000 }, async () => {
+  test('goes on without computing anything twice, and runs every row', async () => {
     const [kept, made]: [string[], string[]] = [[], []];
     const outcome = await runBenchmark(options, {
       onModel: (where, model, _, wasKept) => (wasKept ? kept : made).push(`${where} ${model}`),
@@ -109,7 +109,7 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     expect(JSON.parse(await readFile(join(options.out, 'report.json'), 'utf8'))).toMatchObject({ format: 1 });
   });
 
-  test('a second time trains nothing and gives the same figures', { timeout: 60_000 }, async () => {
+  test('a second time trains nothing and gives the same figures', async () => {
     const files = await resultsOf(options.out);
     const again = await runBenchmark(options, {
       onModel: (_, model, __, wasKept) => expect([model, wasKept]).toEqual([model, true]),
@@ -119,7 +119,28 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     expect(await resultsOf(options.out)).toEqual(files);
   });
 
-  test('refuses another dataset in the same folder', { timeout: 60_000 }, async () => {
+  test('the command line shows the table of what is there, and exits with 2 for rows that nobody knows', async () => {
+    const { dataset, backbone, out } = options;
+    const args = [
+      'train',
+      'benchmark',
+      '--dataset',
+      dataset,
+      '--profile',
+      'parts.json',
+      '--balanced-test',
+      'further.json',
+    ];
+    args.push('--backbone', backbone, '--splits', '2', '--passes', '4', '--threads', '1', '--out', out);
+    const shown = await camfleet(...args);
+    expect(shown).toMatchObject({ exit: EXIT.done });
+    expect(shown.out).toMatch(/^TL, basic augmentation \(M0\) +2 +\d\.\d{3}/m);
+    expect(shown.out).toMatch(/^Bar of modern: (met|missed|undecided)$/m);
+    expect(shown.err).toContain('is there already');
+    expect(await camfleet(...args, '--rows', 'm2')).toMatchObject({ exit: EXIT.usage });
+  });
+
+  test('refuses another dataset in the same folder', async () => {
     const path = join(options.dataset, 'parts.json');
     const before = await readFile(path, 'utf8');
     const manifest = JSON.parse(before) as Manifest;
@@ -129,7 +150,7 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     await writeFile(path, before);
   });
 
-  test('refuses rows that it does not know, and a test set that training saw', { timeout: 60_000 }, async () => {
+  test('refuses rows that it does not know, and a test set that training saw', async () => {
     await expect(runBenchmark({ ...options, rows: ['m2'] })).rejects.toMatchObject({ code: 'BENCHMARK_OPTIONS' });
     const parts = JSON.parse(await readFile(join(options.dataset, 'parts.json'), 'utf8')) as Manifest;
     const seen = Object.fromEntries(Object.entries(parts).map(([label, { train }]) => [label, train]));
@@ -138,6 +159,18 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     await expect(runBenchmark(leaking)).rejects.toMatchObject({ code: 'BENCHMARK_LEAK' });
   });
 });
+
+async function camfleet(...args: string[]): Promise<{ exit: number; out: string; err: string }> {
+  const said = { out: '', err: '' };
+  const terminal = {
+    out: (text: string) => void (said.out += text),
+    err: (text: string) => void (said.err += text),
+    isInteractive: false,
+    showsProgress: false,
+  };
+  const exit = await runCommand(args, { terminal, environment: {} }, '0.0.0');
+  return { exit, ...said };
+}
 
 async function writeDataset(folder: string): Promise<void> {
   const manifest = (await writeTinyDataset(folder)) as Manifest;
