@@ -15,6 +15,8 @@ const VERDICT_OF_CODE = {
   SOURCE_PROTOCOL: 'protocol_error',
   SOURCE_REDIRECTS: 'protocol_error',
   SOURCE_ENDED: 'no_frame',
+  SOURCE_EMPTY: 'empty',
+  SOURCE_NO_PICTURES: 'not_an_image',
 } as const satisfies Record<string, Verdict>;
 
 export type SourceErrorCode = keyof typeof VERDICT_OF_CODE;

@@ -62,13 +62,19 @@ export class MjpegParser {
     while (this.#state === 'head' ? this.#readHead() : this.#readBody()); // until more bytes are needed
   }
 
-  /** The server ended the stream: a part without end marker is handed over as far as it came. */
-  end(): void {
-    if (this.#state !== 'body') return;
+  /**
+   * The server ended the stream: a part without end marker is handed over as far as it came. Returns `false` where more of it
+   * was announced: then it was cut off, and is not handed over.
+   */
+  end(): boolean {
+    if (this.#state !== 'body') return true;
+    const isCut = this.#length !== undefined;
     // Bytes that were announced and did not come are not waited for any longer.
     this.#length = undefined;
     this.push(Buffer.alloc(0));
-    if (this.#state === 'body' && this.#end > this.#start) this.#emit(this.#end);
+    if (this.#state !== 'body' || this.#end <= this.#start) return true;
+    if (!isCut) this.#emit(this.#end);
+    return !isCut;
   }
 
   #setBoundary(boundary: string | undefined): void {
@@ -205,7 +211,9 @@ export class MjpegParser {
   #emit(end: number): void {
     const { headers } = this.#head;
     this.#head = NO_HEAD;
-    if (end <= this.#start || this.#options.wanted?.(headers) === false) return;
+    // Nothing between two boundaries is a stutter, unless the camera says that it means it.
+    if (end <= this.#start && numberOf(headers.get('content-length')) !== 0) return;
+    if (this.#options.wanted?.(headers) === false) return;
     this.#options.onPart({ bytes: Buffer.from(this.#buffer.subarray(this.#start, end)), headers });
   }
 

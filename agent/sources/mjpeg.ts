@@ -18,6 +18,16 @@ import type { Target } from './target.ts';
 // Slow MJPEG cameras send a picture every few seconds; after so long without one the stream is dead.
 const DEFAULT_STALL_MS = 15_000;
 
+/** What came over one connection. */
+interface Opened {
+  contentType: string | undefined;
+  /** Bytes. */
+  received: number;
+  parts: number;
+  /** The last part was not cut off. */
+  whole: boolean;
+}
+
 /** A camera that sends pictures without end over one HTTP answer (multipart/x-mixed-replace, or JPEGs in a row). */
 export class MjpegSource implements FrameSource {
   minIntervalMs: number;
@@ -36,13 +46,14 @@ export class MjpegSource implements FrameSource {
   async *frames(signal: AbortSignal): AsyncGenerator<EncodedFrame> {
     signal.throwIfAborted();
     const latest = new Latest<EncodedFrame>();
+    const opened: Opened = { contentType: undefined, received: 0, parts: 0, whole: true };
     const stop = new AbortController();
     const withdraw = onAbort(signal, (reason) => stop.abort(reason));
     const reading = this.#context.http
       .stream({ target: this.#target, headers: this.#headers(), signal: stop.signal }, (control) =>
-        this.#reader(latest, control),
+        this.#reader(latest, control, opened),
       )
-      .then(() => this.#ended())
+      .then(() => this.#ended(opened))
       .catch((error: unknown) => latest.end(error));
     try {
       yield* latest;
@@ -57,10 +68,9 @@ export class MjpegSource implements FrameSource {
     return this.#nextAttemptId ? ['x-camfleet-attempt', this.#nextAttemptId()] : [];
   }
 
-  #reader(latest: Latest<EncodedFrame>, control: StreamControl): StreamReader {
+  #reader(latest: Latest<EncodedFrame>, control: StreamControl, opened: Opened): StreamReader {
     const { clock, stallMs = DEFAULT_STALL_MS } = this.#context;
     let parser: MjpegParser;
-    let received = 0;
     let taken = 0;
     let dueAt = -Infinity;
     const wanted = (): boolean => {
@@ -72,28 +82,36 @@ export class MjpegSource implements FrameSource {
       const now = clock.monotonic();
       const next = dueAt + this.minIntervalMs;
       dueAt = next > now ? next : now + this.minIntervalMs;
-      latest.push(frameOf(part, clock.now(), received - taken));
-      taken = received;
+      opened.parts++;
+      latest.push(frameOf(part, clock.now(), opened.received - taken));
+      taken = opened.received;
     };
     return {
       onHeaders: (status, rawHeaders) => {
         checkStatus(status, this.#target.host);
         control.extend(stallMs);
-        parser = new MjpegParser({ boundary: announcedBoundary(header(rawHeaders, 'content-type')), onPart, wanted });
+        opened.contentType = header(rawHeaders, 'content-type');
+        parser = new MjpegParser({ boundary: announcedBoundary(opened.contentType), onPart, wanted });
       },
       onData: (chunk) => {
-        received += chunk.length;
+        opened.received += chunk.length;
         parser.push(chunk);
       },
-      onEnd: () => parser.end(),
+      onEnd: () => void (opened.whole = parser.end()),
     };
   }
 
-  #ended(): never {
+  #ended({ contentType, received, parts, whole }: Opened): never {
     const { host } = this.#target;
-    throw sourceError('SOURCE_ENDED', `${host} ended its stream; a camera's video path sends pictures without end.`, {
-      host,
-    });
+    if (!whole) throw sourceError('SOURCE_INTERRUPTED', `${host} broke off in the middle of a picture.`, { host });
+    const advice = "a camera's video path sends pictures without end.";
+    if (parts === 0 && received === 0)
+      throw sourceError('SOURCE_EMPTY', `${host} ended its stream before it sent anything; ${advice}`, { host });
+    if (parts === 0 && /^(text|application)\//i.test(contentType ?? '')) {
+      const facts = { host, bytes: received, contentType: contentType!.slice(0, 60) };
+      throw sourceError('SOURCE_NO_PICTURES', `${host} answers with ${facts.contentType}; ${advice}`, facts);
+    }
+    throw sourceError('SOURCE_ENDED', `${host} ended its stream; ${advice}`, { host });
   }
 }
 

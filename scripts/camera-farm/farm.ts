@@ -36,7 +36,8 @@ export interface Farm {
   /** Where a camera is fetched from: its snapshot or video URL. */
   urlOf(id: string): string;
   truthOf(id: string): Truth;
-  setFault(id: string, fault: FaultName | null): void;
+  /** `share`: of the camera's answers that the fault spoils; default all. */
+  setFault(id: string, fault: FaultName | null, share?: number): void;
   /** Ends all connections and listeners; what was under way is logged as incomplete. */
   stop(): Promise<void>;
 }
@@ -82,7 +83,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     camerasAs: (format) => recordsAs(format, records()),
     urlOf: (id) => urlOf(fleet, id, listeners.port),
     truthOf,
-    setFault: (id, fault) => fleet.setFault(id, fault),
+    setFault: (id, fault, share) => fleet.setFault(id, fault, share),
     stop: () => shutdown.stop(),
   };
 }

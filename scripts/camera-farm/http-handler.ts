@@ -22,7 +22,7 @@ export interface HandlerContext extends AnswerContext {
 
 const CAMERA_PATH = /^\/cam\/([^/?]+)\/(snapshot\.jpg|video\.mjpg)(?:\?|$)/;
 
-/** Cameras, `GET /truth/<id>` and `POST /control {camera, fault}`, on every address of the farm. */
+/** Cameras, `GET /truth/<id>` and `POST /control {camera, fault, share}`, on every address of the farm. */
 export function createHandler(context: HandlerContext): RequestListener {
   return (request, response) => {
     const url = request.url ?? '/';
@@ -44,10 +44,11 @@ async function control(context: HandlerContext, request: IncomingMessage, respon
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { camera, fault } = JSON.parse(Buffer.concat(chunks).toString()) as { camera: string; fault: unknown };
+    const asked = JSON.parse(Buffer.concat(chunks).toString()) as { camera: string; fault: unknown; share?: number };
+    const { camera, fault, share } = asked;
     if (fault !== null && !isFault(fault))
       return sendJson(response, 400, { error: `Unknown fault ${JSON.stringify(fault)}; give null or one of ${FAULT_NAMES.join(', ')}.` }); // prettier-ignore
-    context.fleet.setFault(camera, fault);
+    context.fleet.setFault(camera, fault, share);
     sendJson(response, 200, { camera, fault });
   } catch (error) {
     sendJson(response, 400, { error: messageOf(error) });

@@ -6,7 +6,7 @@ import { AppError, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import type { Farm } from './farm.ts';
 import { startFarm } from './farm.ts';
 import type { FaultName } from './faults.ts';
-import { FAULT_NAMES } from './faults.ts';
+import { faultList } from './faults.ts';
 import type { FarmOptions, RingOptions } from './options.ts';
 
 interface Flags {
@@ -17,6 +17,7 @@ interface Flags {
   mjpeg?: number;
   conditional?: number;
   faults?: Partial<Record<FaultName, number>>;
+  requestFaults?: Partial<Record<FaultName, number>>;
   pictures?: string;
   size?: [number, number];
   changeEvery?: number;
@@ -53,11 +54,8 @@ const program = new Command('camera-farm')
   .option('--big-host <n>', 'so many of the cameras stand on one further address', number)
   .option('--mjpeg <share>', 'share of MJPEG cameras', number)
   .option('--conditional <share>', 'share of snapshot cameras that answer 304', number)
-  .option(
-    '--faults <list>',
-    `shares of faulty cameras, e.g. hang=0.02,404=0.02; known: ${FAULT_NAMES.join(', ')}`,
-    shares,
-  )
+  .option('--faults <list>', 'shares of cameras that have a fault, e.g. hang=0.02,404=0.02', shares)
+  .option('--request-faults <list>', 'shares of the answers of all other cameras that a fault spoils', shares)
   .option('--pictures <folder>', 'pictures of a folder instead of scenes')
   .option('--size <WxH>', 'size of the pictures (352x288)', size)
   .option('--change-every <s>', 'seconds until a scene changes; 0: with every request', number)
@@ -70,7 +68,12 @@ const program = new Command('camera-farm')
   .option('--port <n>', 'port on all addresses (a free one)', number)
   .option('--log <file>', 'write what every request was given, as JSON lines')
   .option('--out <file>', 'where the camera list goes and stays; CSV, or JSON Lines by its ending .jsonl')
-  .option('--json', 'print one JSON line when the cameras answer');
+  .option('--json', 'print one JSON line when the cameras answer')
+  .addHelpText('after', `\nFaults, and the verdict that an agent should reach:\n${faultList()}\n`)
+  .addHelpText(
+    'after',
+    'While it runs: POST /control {"camera": "cam0001", "fault": "hang", "share": 0.5}; null mends it.',
+  );
 
 function optionsFrom(flags: Flags): FarmOptions {
   const given: FarmOptions = { cameras: flags.cameras, log: flags.log ? { file: resolve(flags.log) } : 'none' };
@@ -83,6 +86,7 @@ function optionsFrom(flags: Flags): FarmOptions {
   set('mjpegShare', flags.mjpeg);
   set('conditionalShare', flags.conditional);
   set('faultShares', flags.faults);
+  set('requestShares', flags.requestFaults);
   set('picturesFrom', flags.pictures);
   set('width', flags.size?.[0]);
   set('height', flags.size?.[1]);

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PictureForm } from './fault-answers.ts';
 import type { FaultName } from './faults.ts';
+import type { Outcome } from './fleet.ts';
 import type { Picture } from './picture.ts';
 import type { FarmCamera } from './camera.ts';
 import type { AnswerContext } from './snapshot.ts';
@@ -7,93 +9,107 @@ import { logWhenDone, recordFor, sceneHeader, send, wasHandedOver } from './snap
 
 const BOUNDARY = 'farmframe';
 
+type VideoContext = AnswerContext & { partEveryMs: number };
+
+/** One open stream. */
+interface Stream {
+  context: AnswerContext;
+  camera: FarmCamera;
+  request: IncomingMessage;
+  response: ServerResponse;
+}
+
 /**
  * Streams parts until the client goes away. Every part is logged on its own. A client that reads slowly gets fewer parts, as
  * from a real camera; a fault that is no picture ends the stream, and the next connection sees what the fault does.
  */
 export function answerVideo(
-  context: AnswerContext & { partEveryMs: number },
+  context: VideoContext,
   camera: FarmCamera,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  if (refused(context, camera, request, response)) return;
+  const stream: Stream = { context, camera, request, response };
+  const first = context.fleet.look(camera.id);
+  if (isRefusal(first)) return refuse(stream, first);
   response.useChunkedEncodingByDefault = false;
-  response.writeHead(200, {
-    'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
-    'Cache-Control': 'no-cache',
-    Connection: 'close',
-  });
+  response.writeHead(200, { ...announced(first), 'Cache-Control': 'no-cache', Connection: 'close' });
   response.flushHeaders();
   const next = () => {
-    if (!response.writableNeedDrain) sendPart(context, camera, request, response);
+    if (!response.writableNeedDrain) sendPart(stream, context.fleet.look(camera.id));
   };
   const timer = setInterval(next, context.partEveryMs);
   const unsubscribe = context.fleet.onFaultChange(camera.id, () => {
-    if (isRefusal(context, camera.id)) response.destroy();
+    if (isRefusal(context.fleet.look(camera.id))) response.destroy();
   });
   response.once('close', () => {
     clearInterval(timer);
     unsubscribe();
   });
-  next();
+  sendPart(stream, first);
 }
 
-/** A faulty camera that has no parts to give answers as it would answer a snapshot. */
-function refused(
-  context: AnswerContext,
-  camera: FarmCamera,
-  request: IncomingMessage,
-  response: ServerResponse,
-): boolean {
-  if (!isRefusal(context, camera.id)) return false;
-  const outcome = context.fleet.look(camera.id);
-  const record = recordFor(context, camera, request, outcome.fault);
+type Refusal = Outcome & { fault: FaultName; answer: { kind: 'hang' | 'answer' | 'wire' } };
+
+/** Whether this is no picture: then it answers as it would answer a snapshot. */
+const isRefusal = (outcome: Outcome): outcome is Refusal =>
+  outcome.fault !== null && outcome.answer.kind !== 'picture' && outcome.answer.kind !== 'drop';
+
+function refuse({ context, camera, request, response }: Stream, { fault, answer }: Refusal): void {
+  const record = recordFor(context, camera, request, fault);
   logWhenDone(context.log, record, response);
-  if (outcome.fault !== null && outcome.answer.kind === 'answer')
-    send(response, record, outcome.answer.status, outcome.answer.body, { 'Content-Type': outcome.answer.type });
-  return true;
+  if (answer.kind === 'answer') send(response, record, answer.status, answer.body, answer.headers);
+  if (answer.kind === 'wire') answer.act(response);
 }
 
-function isRefusal({ fleet }: AnswerContext, id: string): boolean {
-  const outcome = fleet.faultOf(id) === null ? undefined : fleet.look(id);
-  return outcome?.fault != null && (outcome.answer.kind === 'answer' || outcome.answer.kind === 'hang');
+function announced(first: Outcome): Record<string, string> {
+  const boundary = formOf(first).boundaries?.announced;
+  if (boundary === null) return { 'Content-Type': 'video/x-motion-jpeg' };
+  return { 'Content-Type': `multipart/x-mixed-replace; boundary=${boundary ?? BOUNDARY}` };
 }
 
-function sendPart(
-  context: AnswerContext,
-  camera: FarmCamera,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
-  const outcome = context.fleet.look(camera.id);
-  if (outcome.fault === null) return writePart(context, camera, request, response, outcome.picture, null);
+const formOf = (outcome: Outcome): PictureForm =>
+  outcome.fault !== null && outcome.answer.kind === 'picture' ? outcome.answer : {};
+
+function sendPart(stream: Stream, outcome: Outcome): void {
+  if (outcome.fault === null) return writePart(stream, outcome.picture, null, {});
   const { fault, answer } = outcome;
-  if (answer.kind === 'picture') writePart(context, camera, request, response, answer.picture, fault);
-  if (answer.kind === 'drop') writePart(context, camera, request, response, answer.picture, fault, true);
+  if (answer.kind === 'picture') writePart(stream, answer.picture, fault, answer);
+  else if (answer.kind === 'drop') writePart(stream, answer.picture, fault, {}, true);
+  else stream.response.destroy();
 }
 
 function writePart(
-  context: AnswerContext,
-  camera: FarmCamera,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { context, camera, request, response }: Stream,
   picture: Picture,
   fault: FaultName | null,
+  form: PictureForm,
   breakOff = false,
 ): void {
   const serial = context.fleet.nextSerial(camera.id);
-  const { bytes, digest, type } = picture;
+  const { bytes, digest } = picture;
   const record = { ...recordFor(context, camera, request, fault), status: 200, bytes: bytes.length, serial, digest };
-  const truth = fault === null ? sceneHeader(picture) : {};
-  const headers = { 'Content-Type': type, ...truth, 'Content-Length': bytes.length, 'X-Part-Serial': serial };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const head = `--${BOUNDARY}\r\n${lines.join('')}\r\n`;
-  const part = Buffer.concat([Buffer.from(head), breakOff ? bytes.subarray(0, bytes.length >> 1) : bytes, CRLF]);
-  response.write(part, (error) => {
+  const head = partHead(picture, fault, form, serial);
+  const body = breakOff ? bytes.subarray(0, bytes.length >> 1) : bytes;
+  response.write(Buffer.concat([head, body, head.length > 0 ? CRLF : head]), (error) => {
     context.log.add({ ...record, complete: wasHandedOver(error, response.socket) && !breakOff });
     if (breakOff) response.destroy();
   });
+}
+
+function partHead(picture: Picture, fault: FaultName | null, form: PictureForm, serial: number): Buffer {
+  const { headers = {}, withoutLength = false, boundaries } = form;
+  if (boundaries?.used === null) return Buffer.alloc(0);
+  const truth = fault === null ? sceneHeader(picture) : {};
+  const all = {
+    'Content-Type': picture.type,
+    ...truth,
+    ...(!withoutLength && { 'Content-Length': picture.bytes.length }),
+    'X-Part-Serial': serial,
+    ...headers,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`--${boundaries?.used ?? BOUNDARY}\r\n${lines.join('')}\r\n`);
 }
 
 const CRLF = Buffer.from('\r\n');

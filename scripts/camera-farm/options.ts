@@ -2,7 +2,7 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { systemClock } from '../../common/runtime/clock.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { FaultName } from './faults.ts';
-import { FAULT_NAMES } from './faults.ts';
+import { FAULT_NAMES, isFault } from './faults.ts';
 import { CONCEPT_NAMES } from './scenes/index.ts';
 
 const RING_MODES = ['changed', 'unchanged', 'not-modified'] as const;
@@ -33,6 +33,8 @@ export interface FarmOptions {
   conditionalShare?: number;
   /** Share of all cameras that starts with a fault, by name, e.g. `{ hang: 0.02 }`. */
   faultShares?: Partial<Record<FaultName, number>>;
+  /** Share of the answers of cameras without a fault of their own that a fault spoils, by name. */
+  requestShares?: Partial<Record<FaultName, number>>;
   /** Faults of single cameras, by camera id; they win over shares. */
   faultOf?: Readonly<Record<string, FaultName>>;
   /** Pictures of this folder instead of scenes. Its subfolders, if any, are dealt out to the cameras one by one. */
@@ -79,6 +81,7 @@ export function settingsFrom(options: FarmOptions): FarmSettings {
     nonIpShare: options.nonIpShare ?? 0.1,
     conditionalShare: options.conditionalShare ?? 0.5,
     faultShares: options.faultShares ?? {},
+    requestShares: options.requestShares ?? {},
     faultOf: options.faultOf ?? {},
     picturesFrom: options.picturesFrom,
     width: options.width ?? 352,
@@ -116,15 +119,17 @@ function check(settings: FarmSettings): void {
     within('ring.scenes', settings.ring.scenes, 1, 1000);
     if (!RING_MODES.includes(settings.ring.mode))
       refuse('ring.mode', settings.ring.mode, `one of ${RING_MODES.join(', ')}`);
-    if (Object.keys({ ...settings.faultShares, ...settings.faultOf }).length > 0)
+    if (Object.keys({ ...settings.faultShares, ...settings.requestShares, ...settings.faultOf }).length > 0)
       refuse('ring', settings.ring.mode, 'no faults beside it: a ring serves healthy frames only');
   }
   if (!/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(settings.addressBase))
     refuse('addressBase', settings.addressBase, 'an address in 127.0.0.0/8: the farm serves this machine only');
   for (const concept of settings.concepts)
     if (!CONCEPT_NAMES.includes(concept)) refuse('concepts', concept, `one of ${CONCEPT_NAMES.join(', ')}`);
-  for (const fault of [...Object.keys(settings.faultShares), ...Object.values(settings.faultOf)])
-    if (!FAULT_NAMES.includes(fault as FaultName)) refuse('faults', fault, `one of ${FAULT_NAMES.join(', ')}`);
+  const shares = [settings.faultShares, settings.requestShares];
+  for (const fault of [...shares.flatMap(Object.keys), ...Object.values(settings.faultOf)])
+    if (!isFault(fault)) refuse('faults', fault, `one of ${FAULT_NAMES.join(', ')}`);
+  for (const share of shares.flatMap(Object.values)) within('faults', share as number, 0, 1);
 }
 
 function within(option: string, value: number, low: number, high: number): void {

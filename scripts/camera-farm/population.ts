@@ -1,5 +1,6 @@
 import type { FarmCamera } from './camera.ts';
 import type { FaultName } from './faults.ts';
+import { FAULTS, fits } from './faults.ts';
 import type { FarmSettings } from './options.ts';
 import type { Place } from './places.ts';
 import { PLACES } from './places.ts';
@@ -30,16 +31,20 @@ export function populate(settings: FarmSettings): FarmCamera[] {
 
 /** The faults that cameras start with: shares are dealt out by seed, single assignments win. */
 export function startingFaults(cameras: readonly FarmCamera[], settings: FarmSettings): Map<string, FaultName> {
-  const order = shuffled(seeded(`${settings.seed}/faults`), cameras);
+  let left = shuffled(seeded(`${settings.seed}/faults`), cameras);
   const faults = new Map<string, FaultName>();
-  let next = 0;
-  for (const [fault, share] of Object.entries(settings.faultShares) as [FaultName, number][]) {
-    for (const camera of order.slice(next, next + Math.round(share * cameras.length))) faults.set(camera.id, fault);
-    next += Math.round(share * cameras.length);
+  const shares = Object.entries(settings.faultShares) as [FaultName, number][];
+  // Those that only one kind of camera can have choose first, or nothing might be left for them.
+  for (const [fault, share] of shares.toSorted(([a], [b]) => pickiness(b) - pickiness(a))) {
+    const chosen = left.filter((camera) => fits(fault, camera.kind)).slice(0, Math.round(share * cameras.length));
+    for (const camera of chosen) faults.set(camera.id, fault);
+    left = left.filter((camera) => !faults.has(camera.id));
   }
   for (const [id, fault] of Object.entries(settings.faultOf)) faults.set(id, fault);
   return faults;
 }
+
+const pickiness = (fault: FaultName): number => (FAULTS[fault].only === undefined ? 0 : 1);
 
 /** The address that serves control and truth; the cameras' hosts follow it. */
 export function mainAddressOf(settings: FarmSettings): string {

@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FaultAnswer } from './fault-answers.ts';
 import type { FaultName } from './faults.ts';
 import type { Fleet } from './fleet.ts';
 import type { Picture } from './picture.ts';
@@ -28,12 +29,13 @@ export function answerSnapshot(
     case 'hang':
       return;
     case 'answer':
-      return send(response, record, answer.status, answer.body, { 'Content-Type': answer.type });
+      return send(response, record, answer.status, answer.body, answer.headers);
     case 'picture':
-      record.digest = answer.picture.digest;
-      return send(response, record, 200, answer.picture.bytes, { 'Content-Type': answer.picture.type });
+      return sendFaulty(answer, request, response, record);
     case 'drop':
       return dropMidway(response, record, answer.picture);
+    case 'wire':
+      return answer.act(response);
   }
 }
 
@@ -56,17 +58,22 @@ export function recordFor(
   };
 }
 
-/** Sends all of a body and notes it in the record. */
+/** Sends all of a body and notes it in the record. Where its length is not announced it ends with the connection. */
 export function send(
   response: ServerResponse,
   record: RequestRecord,
   status: number,
   body: Buffer,
-  headers: Record<string, string>,
+  headers: OutgoingHttpHeaders,
+  announce = true,
 ): void {
   record.status = status;
   record.bytes = body.length;
-  response.writeHead(status, { ...headers, 'Content-Length': body.length });
+  response.useChunkedEncodingByDefault = announce;
+  response.writeHead(status, {
+    ...headers,
+    ...(announce ? { 'Content-Length': body.length } : { Connection: 'close' }),
+  });
   if (body.length > 0) response.write(body, (error) => (record.complete = wasHandedOver(error, response.socket)));
   response.end();
 }
@@ -107,6 +114,18 @@ function sendPicture(
   record.status = 304;
   response.writeHead(304, validators);
   response.end();
+}
+
+function sendFaulty(
+  { picture, headers, withoutLength, confirmsDates }: FaultAnswer & { kind: 'picture' },
+  request: IncomingMessage,
+  response: ServerResponse,
+  record: RequestRecord,
+): void {
+  record.digest = picture.digest;
+  if (confirmsDates && request.headers['if-modified-since'] !== undefined)
+    return void response.writeHead((record.status = 304), headers).end();
+  send(response, record, 200, picture.bytes, { 'Content-Type': picture.type, ...headers }, !withoutLength);
 }
 
 /** The truth about the scene; pictures that a fault makes come without it. */

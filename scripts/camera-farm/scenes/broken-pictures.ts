@@ -1,4 +1,4 @@
-import { noiseAt } from '../random.ts';
+import { hashOf, noiseAt } from '../random.ts';
 import type { Picture } from '../picture.ts';
 import { pictureOf } from '../picture.ts';
 import type { Rgb } from './canvas.ts';
@@ -22,13 +22,17 @@ export const blackPicture = (size: Size, turn: number): Picture => flat('black',
 export const blankPicture = (size: Size, turn: number): Picture =>
   flat('blank', size, turn % VARIANTS, [176, 178, 180], 3);
 
-/** What providers show in the place of a camera that is away; always the same bytes. */
-export function placeholderPicture({ width, height }: Size): Picture {
-  return keep(`placeholder/${width}x${height}`, () => {
+const CARDS: readonly Rgb[] = [[62, 70, 84], [84, 66, 60], [56, 82, 66], [78, 62, 88], [128, 132, 138]]; // prettier-ignore
+
+/** What a provider shows in the place of cameras that are away: the same bytes for all cameras of a host. */
+export function placeholderPicture({ width, height }: Size, host: string): Picture {
+  const card = hashOf(host) % CARDS.length;
+  return keep(`placeholder/${width}x${height}/${card}`, () => {
+    const ground = CARDS[card] as Rgb;
     const canvas = new Canvas(width, height);
-    canvas.band(0, 1, (_x, y, out) => void ([out[0], out[1], out[2]] = scaled([62, 70, 84], 1.2 - y * 0.5)));
+    canvas.band(0, 1, (_x, y, out) => void ([out[0], out[1], out[2]] = scaled(ground, 1.2 - y * 0.5)));
     canvas.ellipse(canvas.aspect / 2, 0.38, 0.13, 0.13, [120, 130, 146]);
-    canvas.ellipse(canvas.aspect / 2, 0.38, 0.1, 0.1, [62, 70, 84]);
+    canvas.ellipse(canvas.aspect / 2, 0.38, 0.1, 0.1, ground);
     canvas.line([canvas.aspect / 2 - 0.13, 0.5], [canvas.aspect / 2 + 0.13, 0.26], 0.03, [206, 92, 84]);
     const pixel = Math.max(1, Math.round(height / 120));
     const text = 'CAMERA UNAVAILABLE';
