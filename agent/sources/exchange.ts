@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { fromTransport, sourceError } from './errors.ts';
+import type { Target } from './target.ts';
 
 export interface Reply {
   status: number;
@@ -11,6 +12,8 @@ export interface Reply {
   transferBytes: number;
   /** ms since the epoch. */
   fetchedAt: number;
+  /** Where it came from in the end, redirects followed. */
+  target?: Target;
 }
 
 /** What a streaming reader is told. It may throw: the exchange ends with that error. */

@@ -87,7 +87,7 @@ export class HttpClient {
     let target = request.target;
     for (let hop = 0; ; hop++) {
       const reply = await this.#turn(target, request, deadline, undefined);
-      if (!REDIRECTS.has(reply.status)) return reply;
+      if (!REDIRECTS.has(reply.status)) return { ...reply, target };
       target = this.#redirect(target, reply.rawHeaders, hop);
     }
   }

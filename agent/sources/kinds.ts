@@ -1,5 +1,8 @@
 import { FileSource } from './file.ts';
+import { HlsSource } from './hls.ts';
 import { MjpegSource } from './mjpeg.ts';
+import { createRtmpSource } from './rtmp.ts';
+import { createRtspSource } from './rtsp.ts';
 import { SnapshotSource } from './snapshot.ts';
 import type { FrameSource, PolledSource, SourceContext, SourceSpec, Transport } from './source.ts';
 
@@ -8,6 +11,9 @@ export const sourceKinds: Record<Transport, (spec: SourceSpec, context: SourceCo
   snapshot: (spec, context) => new SnapshotSource(spec, context),
   mjpeg: (spec, context) => new MjpegSource(spec, context),
   file: (spec, context) => new FileSource(spec, context),
+  hls: (spec, context) => new HlsSource(spec, context),
+  rtsp: createRtspSource,
+  rtmp: createRtmpSource,
 };
 
 /** Throws `SOURCE_URL_INVALID` for a URL that this kind of source cannot use. */

@@ -1,6 +1,9 @@
 import type { EncodedFrame } from '../../common/domain/frame.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { HttpClient } from './http.ts';
+import type { EgressRule } from './egress.ts';
+import type { Decoders } from './ffmpeg/decoders.ts';
+import type { HostLimiter } from './host-limiter.ts';
 import type { Credentials } from './target.ts';
 
 export type { Credentials } from './target.ts';
@@ -25,9 +28,11 @@ export interface FetchRequest {
 /** A source that is asked: the scheduler decides when, and one call is one attempt. */
 export interface PolledSource extends FrameSource {
   fetchOnce(request: FetchRequest): Promise<EncodedFrame>;
+  /** Where pictures are wanted more often than this, `frames` costs less than asking each time, ms; absent: never. */
+  readonly staysBelowMs?: number;
 }
 
-export type Transport = 'snapshot' | 'mjpeg' | 'file';
+export type Transport = 'snapshot' | 'mjpeg' | 'file' | 'hls' | 'rtsp' | 'rtmp';
 
 /** How to reach a camera. */
 export interface SourceSpec {
@@ -50,4 +55,14 @@ export interface SourceContext {
   stallMs?: number;
   /** Folders that `file:` URLs may point into. */
   fileRoots?: readonly string[];
+  /** For the transports that ffmpeg decodes. */
+  streams?: StreamContext;
+}
+
+/** What connections need that ffmpeg's relays make. The rule and the limiter are those of `http`. */
+export interface StreamContext {
+  egress: EgressRule;
+  limiter: HostLimiter;
+  decoders: Decoders;
+  userAgent: string;
 }

@@ -33,7 +33,7 @@ export function parseTarget(url: string, credentials?: Credentials, base?: strin
   return target;
 }
 
-function loginOf(url: URL): Credentials | undefined {
+export function loginOf(url: URL): Credentials | undefined {
   if (url.username === '' && url.password === '') return undefined;
   return { user: decode(url.username), password: decode(url.password) };
 }

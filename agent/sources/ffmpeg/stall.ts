@@ -1,0 +1,36 @@
+/** Until a camera is known: key frames are ten seconds apart on many of them. */
+const UNKNOWN_MS = 20_000;
+const LEAST_MS = 5_000;
+const MOST_MS = 60_000;
+
+/**
+ * How long to wait for a camera's next picture, learned from how long it took before: mean plus four times the mean deviation
+ * (as TCP does for its acknowledgements), doubled. A picture that did not come in time doubles the patience, because the
+ * camera may have become slower.
+ */
+export class StallDeadline {
+  #mean: number | undefined;
+  #deviation = 0;
+  #patience = 1;
+
+  /** ms. */
+  get ms(): number {
+    const learned = this.#mean === undefined ? UNKNOWN_MS : 2 * (this.#mean + 4 * this.#deviation);
+    return Math.round(Math.min(MOST_MS, Math.max(LEAST_MS, learned) * this.#patience));
+  }
+
+  came(afterMs: number): void {
+    if (this.#mean === undefined) {
+      this.#mean = afterMs;
+      this.#deviation = afterMs / 2;
+    } else {
+      this.#deviation += (Math.abs(afterMs - this.#mean) - this.#deviation) / 4;
+      this.#mean += (afterMs - this.#mean) / 8;
+    }
+    this.#patience = 1;
+  }
+
+  missed(): void {
+    this.#patience = Math.min(8, this.#patience * 2);
+  }
+}
