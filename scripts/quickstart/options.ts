@@ -16,14 +16,16 @@ export interface QuickstartOptions {
 
 export const HELP = `Usage: npm run quickstart -- [options]
 
-Starts the whole of camfleet on this machine and shows it at work: 40 simulated cameras and two agents, or your own cameras.
+Starts the whole of camfleet on this machine and shows it at work: 40 simulated cameras, two agents and a
+trainer, or your own cameras. The simulated ones say what they show, so after a minute a model is trained, and later a better one.
 
   --cameras FILE   your cameras: CSV, JSON, JSON Lines or GeoJSON
-  --model FILE     an image classifier in ONNX format; with --labels FILE, one label a line
+  --model FILE     an image classifier in ONNX format; with --labels FILE, one label a line; it stays in force
   --data DIR       where everything is kept (default: data/quickstart)
   --agents N       how many agents (default: 2)
   --port N         port of API and page (default: 8600; with --once a free one)
-  --once           stop when every camera was tried, and print what came of it
+  --once           stop when every camera was tried and a model has classified (trained on the simulated cameras, or
+                   given; after 80 s without one, too), and print what came of it
   --json           with --once: the last line of stdout is one JSON object
 
 Examples:

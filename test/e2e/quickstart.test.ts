@@ -30,7 +30,7 @@ interface Summary {
   gated: number;
   lost: number | null;
   doubled: number | null;
-  model: { version: string } | null;
+  model: { version: string; macroF1: number | null; accuracy: number | null } | null;
   seconds: number;
 }
 
@@ -46,7 +46,10 @@ async function once(...args: string[]): Promise<Summary> {
 
 test('quickstart runs the whole path once, loses nothing and counts nothing twice', async () => {
   const summary = await once();
-  expect(summary).toMatchObject({ cameras: 40, agents: 2, lost: 0, doubled: 0, model: null, classified: 0 });
+  expect(summary).toMatchObject({ cameras: 40, agents: 2, lost: 0, doubled: 0 });
+  // On a busy machine the time is up before a model was trained.
+  expect(summary.classified > 0 || summary.model === null || summary.seconds > 80).toBe(true);
+  if (summary.model) expect(summary.model.accuracy).toBeGreaterThanOrEqual(0);
   expect(summary.frames).toBeGreaterThanOrEqual(34);
   expect(summary.verdicts).toMatchObject({ good: expect.any(Number) as number, black: expect.any(Number) as number });
   const attempts = Object.values(summary.verdicts).reduce((total, count) => total + count, 0);
