@@ -103,7 +103,7 @@ export const assignmentSchema = z.object({
   cameraId: cameraIdSchema,
   name: z.string(),
   source: z.object({
-    transport: z.enum(['snapshot', 'mjpeg', 'file']),
+    transport: z.enum(['snapshot', 'mjpeg', 'file', 'hls', 'rtsp', 'rtmp']),
     url: z.string(),
     credentials: credentialsSchema.optional(),
   }),
