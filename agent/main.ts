@@ -150,6 +150,7 @@ const settingsOf = (
   },
   concurrency: CONCURRENCY,
   pictureBytes: PICTURE_BYTES,
+  ffmpeg: config.streams.ffmpeg,
   fileRoots: config.files.roots,
 });
 

@@ -60,6 +60,13 @@ export const agentSchema = {
       'Largest body of one frame; a larger one is broken off.',
     ),
   },
+  streams: {
+    ffmpeg: setting(
+      optional(text('the path of a program', /\S/)),
+      null,
+      'The ffmpeg that decodes streams; nothing means the one of ffmpeg-static or the PATH.',
+    ),
+  },
   pixels: {
     max: setting(
       integer(1_000, 1_000_000_000),

@@ -5,9 +5,11 @@ import { FragmentFolder } from '../report/fragments.ts';
 import type { Attempt } from '../report/fragments.ts';
 import { Pictures } from '../report/pictures.ts';
 import { EgressRule } from '../sources/egress.ts';
+import { Decoders } from '../sources/ffmpeg/decoders.ts';
 import { HostBreaker } from '../sources/host-breaker.ts';
 import { HostLimiter } from '../sources/host-limiter.ts';
 import { HttpClient } from '../sources/http.ts';
+import type { SourceContext } from '../sources/source.ts';
 import { CameraPipeline } from './camera-pipeline.ts';
 import type { Stages } from './camera-pipeline.ts';
 import { CoordinatorClock } from './clocks.ts';
@@ -31,12 +33,13 @@ interface Running {
  * the attempts into fragments until the main thread collects them.
  */
 export class CaptureWorker {
-  readonly #settings: WorkerSettings;
   readonly #send: (message: FromWorker) => void;
   readonly #clock = new CoordinatorClock();
   readonly #limiter = new HostLimiter({ ...USUAL_BUDGET, clock: this.#clock });
   readonly #breaker = new HostBreaker({ failures: 5, openMs: 30_000, clock: this.#clock });
   readonly #http: HttpClient;
+  readonly #decoders: Decoders;
+  readonly #sources: SourceContext;
   readonly #scheduler: Scheduler;
   readonly #classifier: RemoteClassifier;
   readonly #stages: Stages;
@@ -49,18 +52,32 @@ export class CaptureWorker {
   #busySince = performance.eventLoopUtilization();
 
   constructor(settings: WorkerSettings, send: (message: FromWorker) => void) {
-    this.#settings = settings;
     this.#send = send;
     this.#pictures = new Pictures(settings.pictureBytes);
     this.#classifier = new RemoteClassifier((id, bytes) => send({ type: 'classify', id, bytes }));
+    const egress = new EgressRule({ allow: settings.egressAllow });
     this.#http = new HttpClient({
-      egress: new EgressRule({ allow: settings.egressAllow }),
+      egress,
       limiter: this.#limiter,
       clock: this.#clock,
       userAgent: settings.userAgent,
       maxBytes: settings.maxBytes,
       deadlineMs: settings.timeoutMs,
     });
+    const { maxPixels, maxBytes, userAgent, attemptHeader, fileRoots } = settings;
+    this.#decoders = new Decoders({
+      clock: this.#clock,
+      configured: settings.ffmpeg ?? undefined,
+      maxPixels,
+      maxBytes,
+    });
+    this.#sources = {
+      http: this.#http,
+      clock: this.#clock,
+      attemptHeader,
+      fileRoots,
+      streams: { egress, limiter: this.#limiter, decoders: this.#decoders, userAgent },
+    };
     this.#scheduler = new Scheduler({
       clock: this.#clock,
       concurrency: settings.concurrency,
@@ -113,6 +130,7 @@ export class CaptureWorker {
     for (const { pipeline } of running) pipeline.stop();
     this.#classifier.close();
     await Promise.allSettled(running.map(({ ended }) => ended));
+    await this.#decoders.close();
     await this.#http.close();
   }
 
@@ -139,10 +157,8 @@ export class CaptureWorker {
   }
 
   #transportOf({ assignment }: CameraStart, pipeline: CameraPipeline): Transport | undefined {
-    const { attemptHeader, fileRoots } = this.#settings;
     try {
-      const context = { http: this.#http, clock: this.#clock, attemptHeader, fileRoots };
-      return transportOf(assignment, context, () => pipeline.nextAttemptId);
+      return transportOf(assignment, this.#sources, () => pipeline.nextAttemptId);
     } catch {
       return undefined;
     }

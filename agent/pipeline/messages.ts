@@ -17,6 +17,8 @@ export interface WorkerSettings {
   /** Bytes of pictures that one worker remembers. */
   pictureBytes: number;
   fileRoots: string[];
+  /** The operator's ffmpeg; else the one of ffmpeg-static or the PATH. */
+  ffmpeg?: string | null;
 }
 
 export interface CameraStart {

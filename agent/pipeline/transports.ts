@@ -8,7 +8,7 @@ import type { FetchRequest, FrameSource, SourceContext } from '../sources/source
 import { supervise } from '../sources/supervisor.ts';
 import type { CameraPipeline } from './camera-pipeline.ts';
 
-/** A stream that is looked at less often than this is opened for each picture: reading it all the time would waste bandwidth. */
+/** An MJPEG stream that is looked at less often than this is opened for each picture: reading it all the time would waste bandwidth. */
 const CONTINUOUS_BELOW_MS = 10_000;
 
 export interface Transport {
@@ -20,7 +20,8 @@ export interface Transport {
 export function transportOf(assignment: Assignment, context: SourceContext, nextAttemptId: () => string): Transport {
   const spec = { ...assignment.source, minIntervalMs: assignment.intervalMs, nextAttemptId };
   const source = createSource(spec, context);
-  const continuous = !isPolled(source) && assignment.intervalMs < CONTINUOUS_BELOW_MS;
+  const staysBelowMs = isPolled(source) ? (source.staysBelowMs ?? 0) : CONTINUOUS_BELOW_MS;
+  const continuous = assignment.intervalMs < staysBelowMs;
   return { kind: continuous ? 'continuous' : 'polled', source };
 }
 

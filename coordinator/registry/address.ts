@@ -131,10 +131,10 @@ const hostOf = (url: URL): string =>
 /** Messages name the field, never its value: a URL may hold a password. */
 const wrong = (message: string): AppError => new AppError('CAMERA_ADDRESS_INVALID', message);
 
-/** Where an agent fetches it; `null` for streams. */
+/** Where an agent fetches it. */
 export function fetchUrl(address: Address): string | null {
   if (address.kind === 'non_ip') return address.snapshotUrl;
-  if (address.kind === 'stream') return null;
+  if (address.kind === 'stream') return address.streamUrl;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const usual = address.scheme === 'https' ? 443 : 80;
   const port = address.port === null || address.port === usual ? '' : `:${address.port}`;

@@ -131,8 +131,8 @@ export const cameraSchema = z.object({
   tags: z.array(z.string()),
   lifecycle: z.enum(lifecycles),
   hasCredentials: z.boolean(),
-  /** How agents fetch it; `null` where they cannot (streams). */
-  transport: z.enum(['snapshot', 'mjpeg', 'file']).nullable(),
+  /** How agents fetch it; `null` where it has no address for that. */
+  transport: z.enum(['snapshot', 'mjpeg', 'file', 'hls', 'rtsp', 'rtmp']).nullable(),
   /** Verdict of its newest frame. */
   verdict: z.string().nullable(),
   createdAt: z.string(),

@@ -97,8 +97,7 @@ export function toRow(camera: ParsedCamera, vault: CredentialsVault, rules: Addr
 
 /** The address names a camera that its source did not number. */
 function idOf(address: Address): string {
-  const url = address.kind === 'stream' ? address.streamUrl : fetchUrl(address);
-  return (url ?? address.host).slice(0, 500);
+  return (fetchUrl(address) ?? address.host).slice(0, 500);
 }
 
 /** A row of `cameras` as `SHOWN` selects it. */

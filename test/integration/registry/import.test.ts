@@ -151,8 +151,8 @@ describe('formats', () => {
       lifecycle: 'active',
     });
     expect(page).toMatchObject({ kind: 'non_ip', lifecycle: 'paused', timeZone: 'Etc/GMT+5' });
-    expect(stream).toMatchObject({ kind: 'stream', transport: null });
-    expect((await registry.plannableCameras()).map(({ id }) => id)).toEqual([ip?.id]);
+    expect(stream).toMatchObject({ kind: 'stream', transport: 'hls' });
+    expect((await registry.plannableCameras()).map(({ id }) => id)).toEqual([ip?.id, stream?.id]);
   });
 
   const helios = resolve(process.env['CAMFLEET_SHARED'] ?? resolve(REPOSITORY, '../shared'), 'cameras/helios.csv');
