@@ -5,7 +5,7 @@ import { sha256 } from '../../common/storage/digest.ts';
 import type { Digest } from '../../common/storage/digest.ts';
 import { Decoder } from './decode.ts';
 import type { Decoded, DecoderOptions, Image } from './decode.ts';
-import { learnChange, learnRepeat, learnSize } from './habits.ts';
+import { datesLie, learnChange, learnRepeat, learnSize } from './habits.ts';
 import { measure } from './statistics.ts';
 import { DEFAULT_THRESHOLDS, frozenEvidence, judge } from './verdicts.ts';
 import type { Thresholds } from './verdicts.ts';
@@ -47,7 +47,7 @@ export class Cleaner {
     const digest = sha256(bytes);
     if (digest === memory.digest) return this.#repeat(frame, withValidators(memory, frame), 'bytes', digest);
     const decoded = this.decoder.decodeGrey(bytes);
-    const next = { ...withValidators(memory, frame), digest };
+    const next = { ...withValidators(datesLie(memory, frame) ? { ...memory, datesLie: true } : memory, frame), digest };
     return decoded instanceof Promise
       ? decoded.then((result) => this.#finish(frame, bytes, next, result))
       : this.#finish(frame, bytes, next, decoded);
@@ -103,6 +103,6 @@ function withValidators(memory: CleanMemory, frame: EncodedFrame): CleanMemory {
   delete next.etag;
   delete next.lastModified;
   if (frame.etag !== undefined) next.etag = frame.etag;
-  if (frame.lastModified !== undefined) next.lastModified = frame.lastModified;
+  if (frame.lastModified !== undefined && !memory.datesLie) next.lastModified = frame.lastModified;
   return next;
 }

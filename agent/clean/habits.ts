@@ -1,4 +1,4 @@
-import type { CleanMemory } from '../../common/domain/frame.ts';
+import type { CleanMemory, EncodedFrame } from '../../common/domain/frame.ts';
 
 // What a camera usually does, learned from its own frames: pure functions over its memory.
 
@@ -9,6 +9,30 @@ const SIZES_WINDOW = 64;
 // Night, fog or an empty street make a picture two to three times smaller; a quarter of the usual is beyond that.
 const USUAL_SHRINK = Math.log(4);
 const DEVIATIONS = 6;
+
+/**
+ * After so many confirmations in a row a camera has to show its picture: its dates may stand still. A freeze is ten times what
+ * the camera used to keep a picture, so it is found out before it counts as frozen.
+ */
+const CONFIRMATIONS = 8;
+
+/** What makes the next request conditional; now and then nothing. */
+export function validatorsOf(memory: CleanMemory): Pick<CleanMemory, 'etag' | 'lastModified'> {
+  if (memory.etag === undefined && (memory.repeats ?? 0) % CONFIRMATIONS === CONFIRMATIONS - 1) return {};
+  const { etag, lastModified } = memory;
+  return { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) };
+}
+
+// Last-Modified counts seconds: what changes twice in one of them proves nothing.
+const DATE_SLACK_MS = 60_000;
+
+/** Whether other bytes came under the date of the last ones. An ETag says more, and is believed. */
+export function datesLie(memory: CleanMemory, frame: EncodedFrame): boolean {
+  const { lastModified, etag } = frame;
+  if (etag !== undefined || lastModified === undefined) return false;
+  if (memory.datesLie === true) return true;
+  return memory.lastModified === lastModified && frame.fetchedAt - Date.parse(lastModified) > DATE_SLACK_MS;
+}
 
 type Sizes = NonNullable<CleanMemory['sizes']>;
 

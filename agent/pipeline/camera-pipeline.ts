@@ -1,11 +1,12 @@
 import { OUTCOME } from '../../common/domain/fragment.ts';
 import type { CameraMemory, GateMemory, Scores } from '../../common/domain/fragment.ts';
-import type { EncodedFrame } from '../../common/domain/frame.ts';
+import type { CapturedAt, EncodedFrame } from '../../common/domain/frame.ts';
 import { VERDICTS } from '../../common/domain/verdict.ts';
 import type { Judgement, Verdict } from '../../common/domain/verdict.ts';
 import { decide } from '../classify/gate.ts';
 import type { GateOptions } from '../classify/gate.ts';
 import type { Cleaned, Cleaner } from '../clean/clean.ts';
+import { validatorsOf } from '../clean/habits.ts';
 import type { Attempt } from '../report/fragments.ts';
 import { verdictOfSourceError } from '../sources/errors.ts';
 import type { FetchRequest } from '../sources/source.ts';
@@ -134,7 +135,7 @@ export class CameraPipeline {
   #request(sequence: number): FetchRequest {
     const request: FetchRequest = { attemptId: this.#attemptId(sequence), signal: this.#stop.signal };
     if (this.#decide(undefined, 1)?.action === 'classify') return request;
-    return { ...request, etag: this.#clean.etag, lastModified: this.#clean.lastModified };
+    return { ...request, ...validatorsOf(this.#clean) };
   }
 
   #attemptId(sequence: number): string {
@@ -197,7 +198,7 @@ export class CameraPipeline {
       ...(frame.serial !== undefined && { serial: frame.serial }),
       ...(yieldsFrame && frame.sceneLabel !== undefined && { sceneLabel: frame.sceneLabel }),
       ...(received.latencyMs !== undefined && { latencyMs: received.latencyMs }),
-      ...(frame.capturedAt && { capturedAt: frame.capturedAt }),
+      ...(frame.capturedAt && { capturedAt: believed(frame.capturedAt, received.frame, cleaned) }),
       ...(yieldsFrame && width !== undefined && { width }),
       ...(yieldsFrame && height !== undefined && { height }),
     };
@@ -237,6 +238,10 @@ export class CameraPipeline {
     return { lastAttemptAt: this.#lastAttemptAt, clean: this.#clean, ...(this.#gate && { gate: this.#gate }) };
   }
 }
+
+/** A header that was caught standing still dates nothing. */
+const believed = (capturedAt: CapturedAt, { fetchedAt }: EncodedFrame, { memory }: Cleaned): CapturedAt =>
+  memory.datesLie && capturedAt.origin === 'header' ? { at: fetchedAt, origin: 'fetch' } : capturedAt;
 
 /** An abort that is not ours is a fault like any other. */
 function judge(error: unknown): Judgement {

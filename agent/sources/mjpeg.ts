@@ -125,9 +125,14 @@ function frameOf({ bytes, headers }: MjpegPart, fetchedAt: number, transferBytes
   if (sceneLabel !== undefined) frame.sceneLabel = sceneLabel;
   const at = capturedAt(headers);
   frame.capturedAt =
-    at !== undefined && at <= fetchedAt ? { at, origin: 'stream' } : { at: fetchedAt, origin: 'fetch' };
+    at !== undefined && at <= fetchedAt && fetchedAt - at < MOST_DELAY_MS
+      ? { at, origin: 'stream' }
+      : { at: fetchedAt, origin: 'fetch' };
   return frame;
 }
+
+// A live picture is seconds old; a clock that says otherwise is wrong.
+const MOST_DELAY_MS = 600_000;
 
 /** `X-Timestamp` is what mjpg-streamer and others send: seconds since the epoch, with fraction. */
 function capturedAt(headers: ReadonlyMap<string, string>): number | undefined {

@@ -65,6 +65,19 @@ export function checkStatus(status: number, host: string): void {
   throw sourceError('SOURCE_HTTP_ERROR', `${host} answers ${status} instead of a picture; check the path.`, facts);
 }
 
+// Date counts seconds and is written before the answer travels.
+const CLOCK_SLACK_MS = 5_000;
+
+/**
+ * Last-Modified by our clock. Where the camera's own clock is wrong its Date is wrong by as much, so that their difference is
+ * the picture's age. What lies in the future is worth nothing.
+ */
+function capturedAt(lastModified: number, date: number, fetchedAt: number): number | undefined {
+  const clockError = Math.abs(date - fetchedAt) > CLOCK_SLACK_MS ? date - fetchedAt : 0;
+  const at = lastModified - clockError;
+  return at > 0 && at <= fetchedAt ? at : undefined;
+}
+
 function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
   const frame: EncodedFrame = {
     bytes,
@@ -81,9 +94,12 @@ function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
   if (etag !== undefined && SENDABLE.test(etag)) frame.etag = etag;
   if (lastModified !== undefined && SENDABLE.test(lastModified)) {
     frame.lastModified = lastModified;
-    const at = Date.parse(lastModified);
-    // A camera whose clock is wrong claims the future: that is worth nothing.
-    if (at > 0 && at <= reply.fetchedAt) frame.capturedAt = { at, origin: 'header' };
+    const at = capturedAt(
+      Date.parse(lastModified),
+      Date.parse(header(reply.rawHeaders, 'date') ?? ''),
+      reply.fetchedAt,
+    );
+    if (at !== undefined) frame.capturedAt = { at, origin: 'header' };
   }
   frame.capturedAt ??= { at: reply.fetchedAt, origin: 'fetch' };
   return frame;

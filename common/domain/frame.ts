@@ -41,6 +41,8 @@ export const cleanMemorySchema = z.object({
   /** For the next conditional request; they belong to `digest`. */
   etag: z.string().max(128).optional(),
   lastModified: z.string().max(40).optional(),
+  /** Its picture changed while its Last-Modified stood still: nothing is asked or dated by that header any more. */
+  datesLie: z.boolean().optional(),
   /** Decision about the last bytes seen; a repetition inherits it. */
   verdict: z.enum(verdictOrder as [Verdict, ...Verdict[]]).optional(),
   /** Fingerprint of the decoded picture: equal for equal pixels, whatever the bytes around them. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Cleaner } from '../../../agent/clean/clean.ts';
+import { validatorsOf } from '../../../agent/clean/habits.ts';
 import { takeOne } from '../../../agent/pipeline/transports.ts';
 import { EgressRule } from '../../../agent/sources/egress.ts';
 import { verdictOfSourceError } from '../../../agent/sources/errors.ts';
@@ -24,7 +25,7 @@ const LANES = 8;
 /** A freeze shows after ten minutes at the earliest. */
 function attemptsFor(name: FaultName): number {
   if (FAULTS[name].verdict === 'timeout') return 1;
-  return name === 'frozen' ? 15 : 6;
+  return name === 'frozen' || name === 'stale-last-modified' ? 20 : 6;
 }
 
 /** What the agent made of one attempt. */
@@ -44,7 +45,7 @@ class Watched {
     const transport = url.endsWith('.mjpg') ? 'mjpeg' : 'snapshot';
     const source = createSource({ transport, url }, { http, clock: systemClock, stallMs: PATIENCE_MS });
     const take = takeOne(source, new AbortController().signal);
-    this.#fetch = ({ etag, lastModified }) => take({ etag, lastModified });
+    this.#fetch = (memory) => take(validatorsOf(memory));
     this.#cleaner = cleaner;
   }
 
@@ -115,6 +116,22 @@ describe('cameras with every fault of the farm', () => {
     const wrong = attempts.filter((one) => !allowed.includes(one.verdict));
     expect(wrong.map((one) => `${one.verdict} ${JSON.stringify(one.evidence)}`)).toEqual([]);
     if (name === 'frozen') expect(attempts.at(-1)!.verdict).toBe('frozen');
+  });
+
+  test('a camera that confirms an old date is found out, and asked for its picture from then on', () => {
+    const attempts = seen.get('snapshot stale-last-modified')!;
+    expect(attempts.slice(1, 5).every(({ frame }) => frame?.notModified)).toBe(true);
+    expect(attempts.slice(-3).every(({ frame, evidence }) => frame?.bytes && evidence['repeats'] === undefined)).toBe(
+      true,
+    );
+  });
+
+  test.each(KINDS)('a clock that jumps dates no picture: %s', (kind) => {
+    for (const { frame } of seen.get(`${kind} clock-jump`)!) {
+      const age = systemClock.now() - frame!.capturedAt!.at;
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(age).toBeLessThan(5 * MINUTE_MS);
+    }
   });
 
   test('every evidence is short and holds no credentials', () => {
