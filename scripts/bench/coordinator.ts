@@ -24,7 +24,7 @@ others have accepted all of their cameras (releaseSeconds; 15 s of it is the TTL
 
 /** One report of everybody, and the database's statistics settle. */
 const SETTLE_MS = 15_000;
-const HELD_WITHIN_MS = 300_000;
+const HELD_WITHIN_MS = 600_000;
 const RELEASED_WITHIN_MS = 120_000;
 const CAMERAS_PER_HOST = 3;
 /** A fleet whose attempts do not count measures something else. */
