@@ -61,8 +61,9 @@ describe('adding', () => {
         host: 'cam.example',
       },
       { transport: 'mjpeg', url: 'https://[fe80::1]/mjpg', host: 'fe80::1' },
+      { transport: 'rtsp', url: 'rtsp://cam.example/live', host: 'cam.example' },
     ]);
-    expect((await registry.plannableCameras()).map(({ id }) => id)).toEqual([a, b.id, c.id]);
+    expect((await registry.plannableCameras()).map(({ id }) => id)).toEqual([a, b.id, c.id, d.id]);
     expect(heard.flat()).toEqual([a, b.id, c.id, d.id]);
   });
 
