@@ -83,6 +83,9 @@ function begin(cameraId: number, at: number): Life {
 }
 
 function scoresOf(first: string): Scores {
-  const top = [first, 'yard', 'mountain', 'airport', 'park'].map((label, rank) => ({ label, score: 0.8 / 3 ** rank }));
+  const top = [first, 'yard', 'mountain', 'airport', 'park'].map((label, rank) => ({
+    label,
+    score: Math.round((0.8 / 3 ** rank) * 1e5) / 1e5,
+  }));
   return { fused: top, m0: top, m1: top };
 }
