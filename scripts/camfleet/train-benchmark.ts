@@ -25,6 +25,7 @@ interface BenchmarkFlags {
   threads?: number;
   features?: string;
   full?: boolean;
+  level2?: boolean;
   force?: boolean;
   plan?: boolean;
   out: string;
@@ -70,6 +71,7 @@ export function addTrainBenchmarkCommand(program: Command, context: Context): vo
     .option('--engine <name>', 'that trains the heads (default: onnxruntime)')
     .option('--threads <n>', 'of trunk and engine (default: all cores)', wholeNumber(1, 1024))
     .option('--features <dir>', 'feature cache (default: OUT/features)')
+    .option('--level-2', 'rows that train the top blocks, too: hours without a GPU, gigabytes of cache')
     .option('--full', 'costly rows on every split of every profile')
     .option('--force', 'go on although the same picture or camera is in two parts')
     .option('--plan', 'say what it would cost, and stop')
@@ -93,7 +95,7 @@ async function run(flags: BenchmarkFlags, { terminal }: Context): Promise<void> 
     const { availableParallelism } = await import('node:os');
     // Loaded here: ONNX Runtime would slow every other command's start.
     const { runBenchmark } = await import('../../trainer/benchmark/main.ts');
-    const { profile, split, views, plan, data, threads, json, ...same } = flags;
+    const { profile, split, views, plan, data, threads, json, level2, ...same } = flags;
     const outcome = await runBenchmark(
       {
         ...same,
@@ -102,6 +104,7 @@ async function run(flags: BenchmarkFlags, { terminal }: Context): Promise<void> 
         redraw: split,
         mostViews: views,
         planOnly: plan,
+        levelTwo: level2,
         threads: threads ?? availableParallelism(),
       },
       hooksOf(terminal, stopping.signal),

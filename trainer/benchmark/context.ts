@@ -2,6 +2,7 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import type { Backbone } from '../backbone/backbone.ts';
 import type { Dataset } from '../dataset/dataset.ts';
 import type { TrainEngine } from '../engine/engine.ts';
+import type { SplitMaps } from './maps.ts';
 import type { ModelResult, ResultStore } from './results.ts';
 import type { BenchmarkSettings } from './settings.ts';
 import type { SplitVectors } from './vectors.ts';
@@ -25,6 +26,8 @@ export interface SplitContext {
   signal: AbortSignal;
   /** Reads the vectors when somebody first needs them. */
   vectors(): SplitVectors;
+  /** The trunk's maps, where level 2 is asked for. */
+  maps?: () => SplitMaps;
   /** Steps taken, for progress. */
   onSteps(steps: number): void;
   onModel(model: string, result: ModelResult, wasKept: boolean): void;

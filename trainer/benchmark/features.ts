@@ -23,8 +23,8 @@ export interface FeatureOptions {
   /** Where the vectors stay; any number of benchmarks may use one folder, one after another. */
   folder: string;
   backbone: Backbone;
-  /** One of `featureLayers`. */
-  layer: string;
+  /** One of `featureLayers`, pooled; `null`: the trunk's own output as it is, for training what lies behind it. */
+  layer: string | null;
   augmentation: Augmentation;
   seed: number;
   threads: number;
@@ -42,20 +42,20 @@ const CHUNK = 8;
 const FLUSH_EVERY = 16;
 
 /**
- * Pooled vectors of pictures and their augmented views, on disk: view 0 is the picture as it is, view k its augmentation of
+ * Features of pictures and their augmented views, on disk: view 0 is the picture as it is, view k its augmentation of
  * repetition k − 1. What is there is never computed again.
  */
 export class FeatureCache {
   readonly length: number;
   readonly #store: ViewStore;
   readonly #options: FeatureOptions;
-  readonly #pooling: Buffer;
+  readonly #pooling: Buffer | undefined;
 
-  private constructor(store: ViewStore, options: FeatureOptions, pooled: { onnx: Buffer; dims: readonly [number] }) {
+  private constructor(store: ViewStore, options: FeatureOptions, length: number, pooling: Buffer | undefined) {
     this.#store = store;
     this.#options = options;
-    this.#pooling = pooled.onnx;
-    this.length = pooled.dims[0];
+    this.#pooling = pooling;
+    this.length = length;
   }
 
   /** @throws AppError `BACKBONE_LAYER_UNKNOWN`, `BACKBONE_LAYOUT`, `VIEWS_UNREADABLE`, `DISK_FULL` */
@@ -67,10 +67,12 @@ export class FeatureCache {
         `The backbone ${backbone.name} takes pictures as [height, width, channels]; the trainer prepares [channels, height, width]. Export it with channels first.`,
       );
     }
-    const pooled = buildPooledFeatures(backbone, layer);
+    const pooled = layer === null ? undefined : buildPooledFeatures(backbone, layer);
+    const length = pooled ? pooled.dims[0] : backbone.featureDims.reduce((product, dim) => product * dim, 1);
     const identity = sha256(JSON.stringify([backbone.digest, layer, augmentation, seed]));
-    const store = new ViewStore(folder, { trunk: identity, length: pooled.dims[0], precision: 'float32' });
-    return new FeatureCache(store, options, pooled);
+    // Maps are forty times as long as vectors; half precision is enough for what convolutions read.
+    const store = new ViewStore(folder, { trunk: identity, length, precision: pooled ? 'float32' : 'float16' });
+    return new FeatureCache(store, options, length, pooled?.onnx);
   }
 
   /** Vectors that are on disk. */
@@ -175,13 +177,13 @@ export class FeatureCache {
       cacheBytes: 0,
     });
     const trunk = await openTrunk(backbone, { threads });
-    const pooling = await TensorRunner.load(this.#pooling, { threads });
+    const pooling = this.#pooling && (await TensorRunner.load(this.#pooling, { threads }));
     return {
       compute: async (chunk, next) => {
         const inputs = loader.batch(chunk);
         if (next) loader.prefetch(next);
         const features = await trunk.run(await inputs, chunk.length);
-        const vectors = await pooling.run(features, chunk.length);
+        const vectors = pooling ? await pooling.run(features, chunk.length) : features;
         chunk.forEach(({ sample, repetition }, i) => {
           const vector = vectors.subarray(i * this.length, (i + 1) * this.length);
           const { digest } = (needs[sample] as Need).sample;
@@ -191,7 +193,7 @@ export class FeatureCache {
       close: async () => {
         await loader.close();
         await trunk.close();
-        await pooling.close();
+        await pooling?.close();
       },
     };
   }

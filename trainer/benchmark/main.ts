@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { mkdir } from 'node:fs/promises';
+import { AppError } from '../../common/runtime/errors.ts';
 import { openEngine } from '../engines.ts';
 import type { TrainEngine } from '../engine/engine.ts';
 import { judgeConvergence, doublingOf } from './convergence.ts';
@@ -7,8 +8,11 @@ import type { Doubling } from './convergence.ts';
 import { loadData } from './data.ts';
 import type { BenchmarkData } from './data.ts';
 import { FeatureCache } from './features.ts';
+import type { Need } from './features.ts';
 import { interrupted } from './interrupted.ts';
 import type { RunOutcome } from './judge.ts';
+import { hasLevelTwo } from './level-two.ts';
+import { SplitMaps } from './maps.ts';
 import { SplitModels } from './models.ts';
 import { rowsAskedFor, withDefaults } from './options.ts';
 import type { BenchmarkHooks, BenchmarkOptions, Hooks } from './options.ts';
@@ -49,23 +53,34 @@ export async function runBenchmark(options: BenchmarkOptions, given: BenchmarkHo
   settings.classifierPasses = Math.min(settings.classifierPasses, Math.ceil(settings.passes / 4));
   const engine = await openEngine(options.engine ?? 'onnxruntime', options.threads);
   const data = await loadData(options, hooks);
-  const cache = FeatureCache.open({
+  const features = {
     folder: options.features ?? join(options.out, 'features'),
     backbone: data.backbone,
-    layer: data.layer,
     augmentation: settings.augmentation,
     seed: settings.viewSeed,
     threads: options.threads,
-  });
+  };
+  const maps = options.levelTwo ? FeatureCache.open({ ...features, layer: requireLevelTwo(data) }) : undefined;
+  const cache = FeatureCache.open({ ...features, layer: data.layer });
   try {
-    const benchmark = new Benchmark({ options, rows, settings, engine, data, cache, hooks });
+    const benchmark = new Benchmark({ options, rows, settings, engine, data, cache, maps, hooks });
     const cost = await benchmark.plan();
     hooks.onStage(costInWords(cost));
     if (options.planOnly) return { cost, report: undefined };
     return { cost, report: await benchmark.run(startedAt) };
   } finally {
     cache.close();
+    maps?.close();
   }
+}
+
+/** @returns the trunk itself, not a layer above it */
+function requireLevelTwo({ backbone }: BenchmarkData): null {
+  if (hasLevelTwo(backbone)) return null;
+  throw new AppError(
+    'BENCHMARK_OPTIONS',
+    `The backbone ${backbone.name} has nothing behind its cut that level 2 could train; leave out --level-2.`,
+  );
 }
 
 interface Parts {
@@ -75,6 +90,7 @@ interface Parts {
   engine: TrainEngine;
   data: BenchmarkData;
   cache: FeatureCache;
+  maps: FeatureCache | undefined;
   hooks: Hooks;
 }
 
@@ -93,9 +109,10 @@ class Benchmark {
   }
 
   async plan(): Promise<Cost> {
-    const { data, cache, settings, engine, options, hooks } = this.#parts;
+    const { data, cache, maps, settings, engine, options, hooks } = this.#parts;
     const cost = await costOf({
       ...{ data, cache, settings, engine, hooks, runs: this.#runs, threads: options.threads },
+      maps: maps && { cache: maps, needs: this.#mapNeeds() },
       needs: needsOfRuns(this.#runs, data),
       modelsOf: (run) => this.#models(run),
     });
@@ -103,11 +120,21 @@ class Benchmark {
     return cost;
   }
 
+  /** Only the runs that have such a row: maps are large. */
+  #mapNeeds(): Need[] {
+    const having = this.#runs.filter(({ rows }) => rows.some((row) => ROWS[row]?.isLevelTwo));
+    return having.length > 0 ? needsOfRuns(having, this.#parts.data) : [];
+  }
+
   async run(startedAt: number): Promise<BenchmarkReport> {
-    const { cache, data, hooks, options, settings, rows, engine } = this.#parts;
+    const { cache, maps, data, hooks, options, settings, rows, engine } = this.#parts;
     await cache.fill(needsOfRuns(this.#runs, data), {
       ...hooks,
       onProgress: (done, all, left) => hooks.onProgress('computes vectors', done, all, left),
+    });
+    await maps?.fill(this.#mapNeeds(), {
+      ...hooks,
+      onProgress: (done, all, left) => hooks.onProgress('computes maps', done, all, left),
     });
     this.#stepsSince = hooks.clock.monotonic();
     const outcomes: RunOutcome[] = [];
@@ -158,7 +185,7 @@ class Benchmark {
   }
 
   #models({ profile, split, seed }: Run): SplitModels {
-    const { data, settings, engine, options, hooks, cache } = this.#parts;
+    const { data, settings, engine, options, hooks, cache, maps } = this.#parts;
     const dataset = profile.splits[split] as (typeof profile.splits)[number];
     let vectors: SplitVectors | undefined;
     return new SplitModels({
@@ -172,6 +199,7 @@ class Benchmark {
       clock: hooks.clock,
       signal: hooks.signal,
       vectors: () => (vectors ??= new SplitVectors(cache, dataset, data.balanced, profile.views)),
+      ...(maps && { maps: () => new SplitMaps(maps, dataset, data.balanced, profile.views) }),
       onSteps: (steps) => this.#progress(steps),
       onModel: (model, result, wasKept) =>
         hooks.onModel(`${profile.name} split ${split} seed ${seed}`, model, result, wasKept),

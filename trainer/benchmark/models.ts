@@ -9,9 +9,11 @@ import { effectivePrior } from '../losses/prior.ts';
 import { trainBasicCnn } from './basic-cnn.ts';
 import type { SplitContext } from './context.ts';
 import { foldsOf } from './folds.ts';
+import { trainLevelTwo } from './level-two.ts';
 import { recipes } from './recipes.ts';
 import type { Recipe, RecipeName } from './recipes.ts';
 import type { ModelResult } from './results.ts';
+import type { BenchmarkSettings } from './settings.ts';
 import { countsOf, trainHead } from './train-head.ts';
 import type { Trained } from './train-head.ts';
 import { judgedSets } from './vectors.ts';
@@ -57,7 +59,7 @@ export class SplitModels {
     const training = indicesOf(dataset, 'training').flatMap((index) => dataset.samples[index] ?? []);
     this.#fold = foldsOf(training, settings.folds, seed);
     const data = [datasetFingerprint(dataset), balanced ? datasetFingerprint(balanced) : null];
-    this.#decidedBy = [settings, data, backbone.digest, layer, views, engine.name];
+    this.#decidedBy = [decisive(settings), data, backbone.digest, layer, views, engine.name];
   }
 
   /** A head on all training images. */
@@ -97,9 +99,9 @@ export class SplitModels {
   /** Deep features and a linear SVM. */
   svm(): Promise<ModelResult> {
     return this.#kept('svm', () => {
-      const { settings, vectors, seed } = this.context;
+      const { settings, vectors } = this.context;
       const classes = this.counts.length;
-      const model = trainLinearSvc(vectors().originals(), this.truth.training, classes, { C: settings.svm.C, seed });
+      const model = trainLinearSvc(vectors().originals(), this.truth.training, classes, { C: settings.svm.C });
       const logits: ModelResult['logits'] = {};
       for (const set of judgedSets) {
         const decisions = svcDecisions(model, vectors().rows(set));
@@ -115,6 +117,21 @@ export class SplitModels {
   basicCnn(): Promise<ModelResult> {
     return this.#kept('basic-cnn', async () => {
       const { trained, logits } = await trainBasicCnn(this.context);
+      return { logits, prior: trained.prior, iterations: trained.iterations, steps: trained.steps, notes: [] };
+    });
+  }
+
+  /** A head of level 1, then the blocks behind the cut with it. */
+  levelTwo(name: RecipeName): Promise<ModelResult> {
+    const { maps } = this.context;
+    if (!maps) throw new RangeError('Level 2 was not asked for.');
+    return this.#kept(`${name}/level-2`, async () => {
+      const everything = this.truth.training.map((_, i) => i);
+      const { session } = await this.#train(name, everything);
+      const head = (await session.state()).parameters;
+      await session.close();
+      const recipe = this.#recipes[name];
+      const { trained, logits } = await trainLevelTwo({ ...this.context, maps }, { name, recipe, head });
       return { logits, prior: trained.prior, iterations: trained.iterations, steps: trained.steps, notes: [] };
     });
   }
@@ -166,13 +183,21 @@ export class SplitModels {
     const { profile, split, seed } = this.context;
     const name = model.split('/')[0] as string;
     const recipe = Object.hasOwn(this.#recipes, name) ? this.#recipes[name as RecipeName] : null;
-    return { profile, split, seed, model, decidedBy: [...this.#decidedBy, recipe] };
+    const { levelTwo, svm, basicCnn } = this.context.settings;
+    const own = model === 'svm' ? svm : model === 'basic-cnn' ? basicCnn : model.endsWith('/level-2') ? levelTwo : null;
+    // The problem of the SVM is convex: it is solved once a split, whatever the seed.
+    return { profile, split, seed: model === 'svm' ? 0 : seed, model, decidedBy: [...this.#decidedBy, recipe, own] };
   }
 
   /** Whether a model is on disk, so that it costs nothing. */
   async has(model: string): Promise<boolean> {
     return (await this.context.store.get(this.#addressOf(model))) !== undefined;
   }
+}
+
+/** What a trained model depends on; how it is judged or combined may change without training it again. */
+function decisive({ batch, optimiser, passes, folds, augmentation, viewSeed, eq2, difficulty }: BenchmarkSettings) {
+  return { batch, optimiser, passes, folds, augmentation, viewSeed, eq2, difficulty };
 }
 
 async function timed(

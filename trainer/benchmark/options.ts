@@ -27,6 +27,8 @@ export interface BenchmarkOptions {
   passes?: number | undefined;
   threads: number;
   engine?: string | undefined;
+  /** The rows that train the blocks behind the cut, too. */
+  levelTwo?: boolean | undefined;
   /** Costly rows on every split of every profile. */
   full?: boolean | undefined;
   /** Go on in spite of leaks. */
@@ -62,11 +64,12 @@ export const withDefaults = (hooks: BenchmarkHooks): Hooks => ({
  *
  * @throws AppError `BENCHMARK_OPTIONS`
  */
-export function rowsAskedFor({ rows }: Pick<BenchmarkOptions, 'rows'>): string[] {
+export function rowsAskedFor({ rows, levelTwo = false }: Pick<BenchmarkOptions, 'rows' | 'levelTwo'>): string[] {
   const known = Object.keys(ROWS);
   const unknown = rows?.filter((name) => !known.includes(name)) ?? [];
   if (unknown.length > 0) {
     throw new AppError('BENCHMARK_OPTIONS', `There are no rows ${unknown.join(', ')}; known are ${known.join(', ')}.`);
   }
-  return known.filter((name) => rows === undefined || name === BASELINE || rows.includes(name));
+  const wanted = known.filter((name) => rows === undefined || name === BASELINE || rows.includes(name));
+  return wanted.filter((name) => levelTwo || !ROWS[name]?.isLevelTwo);
 }

@@ -80,6 +80,8 @@ export function headsOf(run: Run, { folds }: BenchmarkSettings): { model: string
 export interface Cost {
   runs: number;
   vectors: { all: number; missing: number; secondsEach: number };
+  /** The trunk's maps, where level 2 is asked for. */
+  maps: { missing: number };
   heads: { all: number; missing: number; steps: number; secondsPerStep: number };
   seconds: number;
 }
@@ -89,6 +91,8 @@ export interface CostInput {
   runs: readonly Run[];
   needs: readonly Need[];
   cache: FeatureCache;
+  /** With what it needs. */
+  maps: { cache: FeatureCache; needs: readonly Need[] } | undefined;
   modelsOf(run: Run): SplitModels;
   settings: BenchmarkSettings;
   engine: TrainEngine;
@@ -118,8 +122,10 @@ export async function costOf(input: CostInput): Promise<Cost> {
     secondsEach: await cache.time(needs, hooks),
   };
   const secondsPerStep = steps > 0 ? await timeSteps(input) : 0;
-  const seconds = vectors.missing * vectors.secondsEach + steps * secondsPerStep;
-  return { runs: runs.length, vectors, heads: { all, missing, steps, secondsPerStep }, seconds };
+  const maps = { missing: input.maps ? input.maps.cache.missing(input.maps.needs) : 0 };
+  const eachMap = vectors.secondsEach || (input.maps ? await input.maps.cache.time(input.maps.needs, hooks) : 0);
+  const seconds = vectors.missing * vectors.secondsEach + maps.missing * eachMap + steps * secondsPerStep;
+  return { runs: runs.length, vectors, maps, heads: { all, missing, steps, secondsPerStep }, seconds };
 }
 
 const TIMED_STEPS = 10;
@@ -145,12 +151,12 @@ async function timeSteps({ data, cache, settings, engine, threads, hooks }: Cost
 }
 
 /** The plan in sentences, for the terminal. */
-export function costInWords({ runs, vectors, heads, seconds }: Cost): string {
+export function costInWords({ runs, vectors, maps, heads, seconds }: Cost): string {
   return (
     `${runs} runs (split × profile × seed). Vectors: ${vectors.missing} of ${vectors.all} to compute, ` +
-    `${(vectors.secondsEach * 1000).toFixed(0)} ms each. Heads: ${heads.missing} of ${heads.all} to train, ${heads.steps} steps of ` +
-    `${(heads.secondsPerStep * 1000).toFixed(0)} ms. About ${inWords(seconds)} as busy as this machine is now, and the SVM and the ` +
-    'Basic CNN on top.'
+    `${(vectors.secondsEach * 1000).toFixed(0)} ms each.${maps.missing > 0 ? ` Maps for level 2: ${maps.missing} to compute.` : ''} Heads: ${heads.missing} of ${heads.all} to train, ${heads.steps} steps of ` +
+    `${(heads.secondsPerStep * 1000).toFixed(0)} ms. About ${inWords(seconds)} as busy as this machine is now, and the SVM, the ` +
+    'Basic CNN and level 2 on top.'
   );
 }
 

@@ -177,7 +177,7 @@ function warningsOf({ data, options, notes, convergence, settings }: ReportInput
     options.mostViews === 0
       ? 'Trained on the pictures as they are: without views no row has any augmentation.'
       : `Augmentation is approximated: each image has a fixed pool of ${views(profiles)} augmented views, the same for every row, in place of fresh ones.`,
-    'Eq. 2 runs in level 1, from the second pass on: only a head on the frozen trunk is trained here.',
+    'Eq. 2 runs in level 1, from the second pass on: but for rows of level 2 only a head on the frozen trunk is trained here.',
     ...(options.splits < 10
       ? [`${options.splits} splits only: the bars ask for 10, so their verdicts are provisional.`]
       : []),

@@ -43,7 +43,9 @@ export interface Row {
   /** Heads on all training images, and heads trained out of fold, too; for the estimate of the cost. */
   heads: readonly RecipeName[];
   outOfFold?: readonly RecipeName[];
-  /** Trained on pictures: on the first split of the smallest profile alone, unless in full. */
+  /** Trains the blocks behind the cut, too; run when it is asked for. */
+  isLevelTwo?: boolean;
+  /** Takes many times a head's time: on the first split of the smallest profile alone, unless in full. */
   isCostly?: boolean;
   predict(models: SplitModels): Promise<RowOutcome>;
 }
@@ -71,13 +73,17 @@ const scoresOf = (result: ModelResult, classes: number) => {
   return (set: JudgedSet): Rows => sets.get(set) as Rows;
 };
 
+type ModelOf = (models: SplitModels, name: RecipeName) => Promise<ModelResult>;
+const levelOne: ModelOf = (models, name) => models.head(name);
+const levelTwo: ModelOf = (models, name) => models.levelTwo(name);
+
 /** M0 and M1 by Eq. 3 with T_r by one of the rules that look at the reference part. */
-const fused = (rule: FusionRuleName) => ({
-  heads: ['m0', 'm1'] as const,
+const fused = (rule: FusionRuleName, modelOf = levelOne) => ({
+  heads: modelOf === levelOne ? (['m0', 'm1'] as const) : [],
   async predict(models: SplitModels): Promise<RowOutcome> {
     const { ratios, counts, truth } = models;
-    const m0 = scoresOf(await models.head('m0'), counts.length);
-    const m1 = scoresOf(await models.head('m1'), counts.length);
+    const m0 = scoresOf(await modelOf(models, 'm0'), counts.length);
+    const m1 = scoresOf(await modelOf(models, 'm1'), counts.length);
     const reference = { truth: truth.reference, m0: m0('reference'), m1: m1('reference') };
     const choice = chooseFusion(rule, { ratios, reference });
     return { choice, predictions: eachSet((set) => predictFused(choice, ratios, { m0: m0(set), m1: m1(set) })) };
@@ -227,4 +233,21 @@ export const ROWS: Readonly<Record<string, Row>> = {
   m1: { title: 'M1 alone (F1-dynamic sampling)', short: 'M1', group: 'field', ...single('m1') },
   mean: { title: 'Mean of M0 and M1', short: 'mean', group: 'field', ...meanOf('m0', 'm1') },
   'two-m0': { title: 'Mean of two M0', short: 'two M0', group: 'field', ...meanOf('m0', 'm0-second') },
+  'm0-level-2': {
+    title: 'M0 with the top blocks fine-tuned (level 2)',
+    short: 'M0 level 2',
+    group: 'field',
+    heads: [],
+    isCostly: true,
+    isLevelTwo: true,
+    predict: async (models) => plain(await models.levelTwo('m0'), models),
+  },
+  'proposed-level-2': {
+    title: 'Proposed, T_r searched, level 2',
+    short: 'Eq. 3 level 2',
+    group: 'field',
+    isCostly: true,
+    isLevelTwo: true,
+    ...fused('search', levelTwo),
+  },
 };

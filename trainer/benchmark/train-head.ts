@@ -33,6 +33,8 @@ export interface TrainingTask {
   recipe: Recipe;
   data: TrainingData;
   network: Network;
+  /** Default: drawn by seed. */
+  start?: Parameters;
   engine: TrainEngine;
   threads: number;
   seed: number;
@@ -74,7 +76,7 @@ export const stepsOf = ({ passes }: Pick<Stage, 'passes'>, images: number, batch
  */
 export async function trainHead(task: TrainingTask): Promise<Trained> {
   const { recipe, network, seed } = task;
-  const start = initialParameters(network, { seed: startSeed(task) });
+  const start = task.start ?? initialParameters(network, { seed: startSeed(task) });
   let parameters: Parameters = start;
   let session: TrainSession | undefined;
   const iterations: Iteration[] = [];

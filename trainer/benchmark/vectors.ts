@@ -86,13 +86,16 @@ export class SplitVectors {
    */
   trainingData(subset: readonly number[], views: Recipe['views'], seed: number): TrainingData {
     const labels = Int32Array.from(subset, (sample) => this.labels.training[sample] as number);
-    const first = subset.map((sample) => createRandom(seed, 'view', this.#training[sample]?.digest ?? '').next());
+    const viewOf = viewTurns(
+      subset.map((sample) => this.#training[sample]?.digest ?? ''),
+      seed,
+    );
     const inputOf = ({ sample, repetition }: Draw): Float32Array => {
       const at = subset[sample] as number;
       const pool = this.#pools[at] as Float32Array;
       const count = pool.length / this.length;
       if (views === 'original' || count === 0) return this.#original(at);
-      const view = (Math.floor((first[sample] as number) * count) + repetition) % count;
+      const view = viewOf(sample, repetition, count);
       return pool.subarray(view * this.length, (view + 1) * this.length);
     };
     const batchOf = (draws: readonly Draw[]): Batch => {
@@ -114,6 +117,15 @@ export class SplitVectors {
   #original(sample: number): Float32Array {
     return this.#originals.subarray(sample * this.length, (sample + 1) * this.length);
   }
+}
+
+/** Which of its `count` views an image shows: all in turn, each image beginning elsewhere. */
+export function viewTurns(
+  digests: readonly string[],
+  seed: number,
+): (sample: number, repetition: number, count: number) => number {
+  const first = digests.map((digest) => createRandom(seed, 'view', digest).next());
+  return (sample, repetition, count) => (Math.floor((first[sample] as number) * count) + repetition) % count;
 }
 
 const labelsOf = (samples: readonly DatasetSample[]): Int32Array => Int32Array.from(samples, ({ label }) => label);
