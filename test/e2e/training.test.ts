@@ -44,6 +44,8 @@ let folder: string;
 let farm: Farm;
 let api: Api;
 let database: Database;
+let startTrainer: () => TestProcess;
+let trainer: TestProcess;
 const processes: TestProcess[] = [];
 
 beforeAll(async () => {
@@ -77,7 +79,8 @@ beforeAll(async () => {
     CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8',
     CAMFLEET_AGENT_CAPTURE_WORKERS: '1',
   });
-  start('trainer/process/main.js', ['--server', url, '--data', data]);
+  startTrainer = () => start('trainer/process/main.js', ['--server', url, '--data', data]);
+  trainer = startTrainer();
 }, 120_000);
 
 afterAll(async () => {
@@ -202,6 +205,45 @@ test(
       new Set(decided.filter((span) => span.version === version).map(({ label }) => label));
     expect(FIRST).toEqual(expect.arrayContaining([...names(firstVersion)]));
     await everySnapshotIsWhole([first.dataset, second.dataset]);
+  },
+  WITHIN_MS,
+);
+
+test(
+  'a trainer that is stopped hands its run back, goes on from its checkpoint, and heeds a cancel',
+  async () => {
+    const asked = await api.post<TrainingRun>('/training/runs', { settings: { passes: 5_000 }, promote: 'never' });
+    const now = () => api.get<TrainingRun>(`/training/runs/${asked.id}`);
+    const passes = async (more: number) => {
+      const seen = (await now()).progress?.iteration ?? 0;
+      await eventually(async () => ((await now()).progress?.iteration ?? 0) >= seen + more, {
+        withinMs: 120_000,
+        everyMs: 200,
+        what: `${more} passes after ${seen}`,
+      });
+    };
+    await passes(3);
+    trainer.signal('SIGTERM');
+    expect(await trainer.exit(40_000), trainer.tail()).toBe(0);
+    const { state, attempts, lost, iterations } = await now();
+    expect({ state, attempts, lost }).toEqual({ state: 'waiting', attempts: 1, lost: 0 });
+
+    startTrainer();
+    await passes(2);
+    const resumed = await now();
+    expect(resumed).toMatchObject({ state: 'running', attempts: 2 });
+    // Gone on with: every pass once, in order.
+    expect(resumed.iterations.map(({ iteration }) => iteration)).toEqual(
+      resumed.iterations.map((_, index) => index + 1),
+    );
+    expect(resumed.iterations.slice(0, iterations.length)).toEqual(iterations);
+
+    await api.post(`/training/runs/${asked.id}/cancel`, {});
+    await eventually(async () => (await now()).state === 'cancelled', {
+      withinMs: 60_000,
+      everyMs: 200,
+      what: 'the cancel',
+    });
   },
   WITHIN_MS,
 );
