@@ -23,6 +23,9 @@ import { uploadRoutes } from './platform/http/uploads.ts';
 import { jobRoutes } from './platform/jobs/routes.ts';
 import { backgroundImportRoutes } from './registry/import-routes.ts';
 import { registryRoutes } from './registry/routes.ts';
+import { takedownRoutes } from './registry/takedown-routes.ts';
+import { healthMetrics } from './results/health/health.ts';
+import { cameraHealthRoutes } from './results/health/routes.ts';
 import { resultRoutes } from './results/routes.ts';
 import { createRooms } from './rooms.ts';
 import type { Rooms, Wires } from './rooms.ts';
@@ -71,10 +74,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 /** Rooms before doors: nobody is let in before there is somebody to answer. Stopped in reverse, doors first. */
 async function startInOrder(
-  { fleet, jobs, currentModel }: Rooms,
+  { fleet, health, jobs, currentModel }: Rooms,
   { http, gateway, shutdown }: { http: Http; gateway: Gateway; shutdown: ShutdownStack },
 ): Promise<void> {
-  for (const [name, service] of Object.entries({ currentModel, fleet, jobs, http, gateway })) {
+  for (const [name, service] of Object.entries({ currentModel, fleet, health, jobs, http, gateway })) {
     shutdown.defer(name, () => service.stop());
     await service.start();
   }
@@ -113,13 +116,14 @@ function openHttp(
     sessions: rooms.fleet.sessions,
     database,
     logger,
-    metrics: createMetrics(statusMetrics(status)),
+    metrics: createMetrics([...statusMetrics(status), healthMetrics(rooms.health)]),
     ready: { database: () => database.isReady(), redis: () => redisProbe.isReady() },
     pageFolder: PAGE_FOLDER,
     routes: [
       statusRoutes(status),
       fleetRoutes(rooms.fleet),
       registryRoutes(rooms.registry),
+      takedownRoutes(rooms.takedowns),
       resultRoutes({
         results: rooms.results,
         wantedFor: (digest) => wantedFor(database, digest),
@@ -127,6 +131,7 @@ function openHttp(
           ? async () => ({ ids: await readCountedAttempts(database), windows: await readHolderWindows(database) })
           : undefined,
       }),
+      cameraHealthRoutes(rooms.health),
       labelRoutes(rooms.labels),
       datasetRoutes({
         datasets: rooms.datasets,

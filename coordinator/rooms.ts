@@ -17,6 +17,8 @@ import type { JobQueue } from './platform/jobs/job-queue.ts';
 import { jobKinds, withSchedule } from './platform/jobs/kinds.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { Registry } from './registry/registry.ts';
+import { CameraHealth } from './results/health/health.ts';
+import { Takedowns } from './registry/takedowns.ts';
 import { createResults } from './results/results.ts';
 import type { Results } from './results/results.ts';
 import type { CoordinatorSettings } from './settings.ts';
@@ -29,8 +31,10 @@ export interface Wires {
 /** The rooms, in the order in which a frame meets them. */
 export interface Rooms {
   registry: Registry;
+  takedowns: Takedowns;
   fleet: Fleet;
   results: Results;
+  health: CameraHealth;
   labels: Labels;
   datasets: Datasets;
   models: Models;
@@ -54,6 +58,11 @@ export function createRooms(
         .camerasChanged(ids)
         .catch((error: unknown) => logger.warn({ err: error }, 'holders learn of it later')),
   });
+  const takedowns = new Takedowns({
+    database,
+    onCameras: (ids) => registry.changed(ids),
+    onChanged: (revision) => wires.gateway?.notifyAll('takedown:changed', { revision }),
+  });
   const settings = fleetSettings(config);
   const fleet: Fleet = createFleet({
     database,
@@ -63,6 +72,7 @@ export function createRooms(
     plannableCameras: () => registry.plannableCameras(),
     assignmentsOf: (ids) => registry.assignmentsOf(ids),
     memoriesOf: (ids) => results.memoriesOf(ids),
+    takedowns: () => takedowns.current(),
     notify: (agentId, event, hint) => wires.gateway?.notify(agentId, event, hint),
     closeSession: (sessionId, reason) => wires.gateway?.dismiss(sessionId, reason),
     modelVersion: () => currentModel.version,
@@ -83,6 +93,12 @@ export function createRooms(
     },
     onKept: (tx, frame) => labels.acceptClaim(tx, frame),
   });
+  const health = new CameraHealth({
+    database,
+    fleet,
+    retentionDays: config.observations.retentionDays,
+    logger: logger.child({ room: 'health' }),
+  });
   const datasets = new Datasets({ database, captures: createCaptures(ground, { registry, results, wires }) });
   const models: Models = new Models({
     database,
@@ -97,8 +113,8 @@ export function createRooms(
     onChanged: (version) => wires.gateway?.notifyAll('model:available', { version }),
   });
   const training = createTraining(ground, { labels, datasets, models, config, logger });
-  const jobs = createJobs(ground, { registry, fleet, results, training, config, logger });
-  return { registry, fleet, results, labels, datasets, models, currentModel, training, jobs };
+  const jobs = createJobs(ground, { registry, fleet, results, health, training, config, logger });
+  return { registry, takedowns, fleet, results, health, labels, datasets, models, currentModel, training, jobs };
 }
 
 /** Fresh frames of all cameras: the agents that hold them are told. */
@@ -148,10 +164,14 @@ function createJobs(
     registry,
     fleet,
     results,
+    health,
     training,
     config,
     logger,
-  }: Pick<Rooms, 'registry' | 'fleet' | 'results' | 'training'> & { config: CoordinatorSettings; logger: Logger },
+  }: Pick<Rooms, 'registry' | 'fleet' | 'results' | 'health' | 'training'> & {
+    config: CoordinatorSettings;
+    logger: Logger;
+  },
 ): Rooms['jobs'] {
   return new BullJobQueue({
     database,
@@ -163,6 +183,7 @@ function createJobs(
       'observations.retention': async () => {
         // No batch can refer to what ended longer ago than observations are kept.
         await fleet.prune(config.observations.retentionDays);
+        await health.prune();
         return results.jobs['observations.retention']();
       },
       'training.run': () => training.runSchedule(),

@@ -88,7 +88,7 @@ export class StatusReader {
       `select s.verdict as key, count(*)::int as count, count(*) filter (where c.priority < $1)::int as slower
        from cameras c left join camera_state s on s.camera_id = c.id
          and s.last_attempt_at >= to_timestamp($2::float8 / 1000)
-       where c.lifecycle = 'active' and c.transport is not null group by 1 order by 1`,
+       where c.lifecycle = 'active' and c.transport is not null and c.taken_down is null group by 1 order by 1`,
       [factor > 1 ? belowPriority : 0, since],
     );
     const tried = states.filter(({ key }) => key !== null);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cameraIdSchema } from './camera.ts';
 import { MAX_SCENE_LABEL, cleanMemorySchema } from './frame.ts';
+import { refreshMemorySchema } from './refresh.ts';
 import { verdictOrder } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -44,11 +45,23 @@ export const gateMemorySchema = z.object({
 });
 export type GateMemory = z.infer<typeof gateMemorySchema>;
 
+/** How often a camera is tried. Instants are ms of the database's clock. */
+export const paceMemorySchema = z.object({
+  /** When its next turn comes, as things stood after the last attempt. */
+  nextDueAt: z.number(),
+  /** Attempts in a row that brought no answer, and until when it is therefore left alone. */
+  failures: z.number().int().nonnegative().optional(),
+  retryAt: z.number().optional(),
+  refresh: refreshMemorySchema.optional(),
+});
+export type PaceMemory = z.infer<typeof paceMemorySchema>;
+
 /** What travels with a camera from holder to holder; at most one report old. Instants are ms of the database's clock. */
 export const cameraMemorySchema = z.object({
   lastAttemptAt: z.number(),
   clean: cleanMemorySchema.optional(),
   gate: gateMemorySchema.optional(),
+  pace: paceMemorySchema.optional(),
 });
 export type CameraMemory = z.infer<typeof cameraMemorySchema>;
 

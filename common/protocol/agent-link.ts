@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cameraIdSchema, credentialsSchema, placeSchema, prioritySchema } from '../domain/camera.ts';
 import { cameraMemorySchema } from '../domain/fragment.ts';
+import type { Takedown } from '../domain/takedown.ts';
 import type { Result } from '../runtime/result.ts';
 import { protocolRangeSchema } from './version.ts';
 
@@ -63,7 +64,36 @@ export interface Welcome {
   reportMs: number;
   /** Version of the model that this agent should run, `null` where there is none. */
   modelVersion: string | null;
+  /** What must not be fetched any more, and the list's number. */
+  takedowns?: TakedownAnswer;
 }
+
+export interface TakedownAnswer {
+  revision: number;
+  takedowns: Takedown[];
+}
+
+/**
+ * How long a host is left alone. `asked`: it said so (429, 503, Retry-After). `failing`: many of its cameras failed; then one of
+ * them is tried. Instants are ms of the database's clock.
+ */
+export const hostRestSchema = z.object({
+  host: z.string().min(1).max(255),
+  kind: z.enum(['asked', 'failing']),
+  until: z.number(),
+});
+export type HostRest = z.infer<typeof hostRestSchema>;
+
+/** What an agent found out about hosts since its last renewal that was answered. */
+export const hostNewsSchema = z.object({
+  /** `until` in the past: it answers again. */
+  rests: z.array(hostRestSchema).max(500),
+  /** What names resolve to, where that is new. */
+  addresses: z
+    .array(z.object({ host: z.string().min(1).max(255), addresses: z.array(z.string().max(45)).max(16) }))
+    .max(500),
+});
+export type HostNews = z.infer<typeof hostNewsSchema>;
 
 export const renewSchema = z.object({
   grants: z.array(z.object({ shardId, token, revision: z.number().int() })).max(10_000),
@@ -74,6 +104,7 @@ export const renewSchema = z.object({
   modelVersion: z.string().nullable(),
   outboxBatches: z.number().int().nonnegative(),
   draining: z.boolean(),
+  hosts: hostNewsSchema.optional(),
 });
 export type Renew = z.infer<typeof renewSchema>;
 
@@ -91,6 +122,10 @@ export interface RenewAnswer {
   modelVersion: string | null;
   /** Shards wait for this agent: ask for work. */
   workAvailable: boolean;
+  /** Of hosts of its cameras, what other agents found lately. */
+  rests?: HostRest[];
+  /** Number of the list of take-downs: another one than known means that it must be fetched. */
+  takedownRevision?: number;
 }
 
 export interface Stretch {
@@ -107,9 +142,13 @@ export const assignmentSchema = z.object({
     url: z.string(),
     credentials: credentialsSchema.optional(),
   }),
-  /** What politeness counts by: the host's name without the port. */
+  /** What politeness counts by: the host's name without the port, or the name of another host at the same address. */
   host: z.string(),
   intervalMs: z.number().int().positive(),
+  /** The operator wants exactly this interval, even where the camera makes pictures less often. */
+  exactly: z.boolean().optional(),
+  /** When it is captured: a table of hours (active-hours.ts) and its IANA time zone; absent: always. */
+  hours: z.object({ text: z.string().max(200), zone: z.string().max(60) }).optional(),
   priority: prioritySchema,
   memory: cameraMemorySchema.nullable(),
 });
@@ -120,6 +159,8 @@ export interface HostBudget {
   host: string;
   concurrency: number;
   minDelayMs: number;
+  /** It is to be left alone now. */
+  rest?: Omit<HostRest, 'host'>;
 }
 
 export interface Offer {
@@ -175,6 +216,7 @@ export interface AgentToCoordinator {
   'shard:sync': (sync: z.infer<typeof syncSchema>, ack: Ack<ShardDelta>) => void;
   'shard:acknowledge': (acknowledge: z.infer<typeof acknowledgeSchema>, ack: Ack<Empty>) => void;
   'model:report': (report: ModelReport, ack: Ack<Empty>) => void;
+  'takedown:list': (request: Empty, ack: Ack<TakedownAnswer>) => void;
 }
 
 export interface CoordinatorToAgent {
@@ -183,6 +225,8 @@ export interface CoordinatorToAgent {
   'lease:lost': (hint: { shardId: number; token: number; reason: 'taken' | 'revoked' }) => void;
   'session:superseded': (hint: { reason: string }) => void;
   'model:available': (hint: { version: string | null }) => void;
+  /** The list of take-downs changed: fetch it. */
+  'takedown:changed': (hint: { revision: number }) => void;
   /** Somebody looks at these cameras: send their newest pictures as they come, for so many seconds. */
   'camera:watch': (hint: { cameraIds: number[]; seconds: number }) => void;
   /** Somebody wants a fresh picture of these cameras: give them their turn now, as politeness allows. */

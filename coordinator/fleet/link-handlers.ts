@@ -37,5 +37,6 @@ export function linkHandlers(
       await deps.modelReported(session, report);
       return ok({});
     },
+    'takedown:list': async () => ok(await deps.takedowns()),
   };
 }

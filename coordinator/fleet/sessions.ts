@@ -71,7 +71,8 @@ export class Sessions {
     for (const sessionId of begun.value.superseded) this.#supersede(sessionId);
     const { ttlMs, renewMs, autonomyMs, reportMs } = settings;
     const modelVersion = this.#deps.modelVersion();
-    return ok({ now: begun.value.now, sessionKey, ttlMs, renewMs, autonomyMs, reportMs, modelVersion });
+    const takedowns = await this.#deps.takedowns();
+    return ok({ now: begun.value.now, sessionKey, ttlMs, renewMs, autonomyMs, reportMs, modelVersion, takedowns });
   }
 
   async #begin(

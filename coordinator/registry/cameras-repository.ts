@@ -153,9 +153,11 @@ export class CamerasRepository {
     return rows.map(({ id }) => id);
   }
 
+  /** With credentials; of those that are to be captured. */
   async sealed(ids: readonly number[]): Promise<(Camera & { credentials: Buffer | null })[]> {
     return this.#database.many<Camera & { credentials: Buffer | null } & CameraRow>(
-      `select ${SHOWN}, c.credentials from cameras c where c.id = any($1::int[]) order by c.id`,
+      `select ${SHOWN}, c.credentials from cameras c
+       where c.id = any($1::int[]) and c.lifecycle = 'active' and c.taken_down is null order by c.id`,
       [ids],
     );
   }
@@ -164,7 +166,7 @@ export class CamerasRepository {
   async plannable(): Promise<PlannableCamera[]> {
     const rows = await this.#database.many<Omit<PlannableCamera, 'place'> & Partial<Place>>(
       `select id, host, lifecycle, latitude, longitude, interval_ms as "intervalMs", priority from cameras
-       where lifecycle = 'active' and transport is not null order by id`,
+       where lifecycle = 'active' and transport is not null and taken_down is null order by id`,
     );
     return rows.map(({ latitude, longitude, ...camera }) => ({
       ...camera,

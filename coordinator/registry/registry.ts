@@ -111,6 +111,11 @@ export class Registry {
     return this.#move(ids, ['candidate', 'active', 'paused'], 'retired');
   }
 
+  /** Something outside this room decided that these are, or are not, to be captured. */
+  changed(ids: readonly number[]): void {
+    this.#onChanged(ids);
+  }
+
   async #move(ids: readonly number[], from: readonly Lifecycle[], to: Lifecycle): Promise<number> {
     const moved = await this.#cameras.move(ids, from, to);
     if (moved.length > 0) this.#onChanged(moved);

@@ -54,6 +54,7 @@ const SCHEMAS: { [E in Event]: z.ZodType<RequestOf<E>> } = {
   'shard:sync': syncSchema,
   'shard:acknowledge': acknowledgeSchema,
   'model:report': modelReportSchema as z.ZodType<RequestOf<'model:report'>>,
+  'takedown:list': empty as z.ZodType<RequestOf<'takedown:list'>>,
 };
 
 type AgentSocket = Socket<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, { session: AgentSession }>;

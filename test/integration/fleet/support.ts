@@ -35,6 +35,7 @@ export class FleetBench {
       notify: (to, event, payload) => void this.told.push({ to, event, payload }),
       closeSession: (to, reason) => void this.told.push({ to, event: 'session:superseded', payload: { reason } }),
       modelVersion: () => null,
+      takedowns: () => Promise.resolve({ revision: 0, takedowns: [] }),
       modelReported: () => Promise.resolve(),
     };
     this.fleet = createFleet(this.deps);
