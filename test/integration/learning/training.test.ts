@@ -1,141 +1,40 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Dataset } from '../../../common/domain/dataset.ts';
-import type { ModelManifest } from '../../../common/domain/model.ts';
-import { signManifest } from '../../../common/inference/artifact.ts';
-import { importNetwork } from '../../../common/inference/import-network.ts';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TrainingOrder } from '../../../common/protocol/training.ts';
-import { AppError } from '../../../common/runtime/errors.ts';
-import { silentLogger } from '../../../common/runtime/logger.ts';
-import { FolderStore } from '../../../common/storage/object-store.ts';
-import { createKeyPair, verifyBytes } from '../../../common/storage/signature.ts';
-import { modelRoutes } from '../../../coordinator/learning/routes.ts';
-import { Models } from '../../../coordinator/learning/models/models.ts';
-import { trainingRoutes } from '../../../coordinator/learning/training/routes.ts';
-import { Training } from '../../../coordinator/learning/training/training.ts';
-import type { TrainingRules } from '../../../coordinator/learning/training/training.ts';
-import { AccessControl } from '../../../coordinator/platform/http/access.ts';
-import type { Role } from '../../../coordinator/platform/http/access.ts';
-import { createHttp } from '../../../coordinator/platform/http/http.ts';
-import type { Http } from '../../../coordinator/platform/http/http.ts';
-import { createMetrics } from '../../../coordinator/platform/http/metrics.ts';
-import { uploadRoutes } from '../../../coordinator/platform/http/uploads.ts';
-import { createTestDatabase } from '../../support/database.ts';
-import type { TestDatabase } from '../../support/database.ts';
+import type { Models } from '../../../coordinator/learning/models/models.ts';
+import type { Training } from '../../../coordinator/learning/training/training.ts';
 import { eventually } from '../../support/eventually.ts';
-import { makeTestFolder } from '../../support/folder.ts';
 import { COLOURS, colourNetwork } from '../../support/networks.ts';
 import { datasetOf, evaluationOf, iterationOf, reportOf } from '../../support/training.ts';
+import { useTrainingBench } from './training-bench.ts';
 
-let db: TestDatabase;
-let folder: string;
-let http: Http;
+const bench = useTrainingBench();
+const { labels, snapshots, rules } = bench;
+const call: typeof bench.call = (...args) => bench.call(...args);
+const registerColours = () => bench.registerColours();
 let models: Models;
 let training: Training;
-const tokens = {} as Record<Role, string>;
-const fleetKey = createKeyPair();
-
-/** The labels that the schedule finds, and the snapshots that were made. */
-const labels = { perClass: 10 };
-const snapshots = new Map<string, Dataset>();
-const rules: TrainingRules = {
-  minimumNew: 20,
-  minimumPerClass: 5,
-  budgetSeconds: 30,
-  passes: null,
-  promote: 'better',
-  margin: 0.01,
-};
-
-beforeAll(async () => {
-  db = await createTestDatabase();
-  folder = await makeTestFolder('training');
-  const { database } = db;
-  const store = new FolderStore(join(folder, 'objects'));
-  models = new Models({ database, store, key: fleetKey, logger: silentLogger, onPromoted: () => undefined });
-  training = new Training({
-    database,
-    models,
-    rules,
-    logger: silentLogger,
-    snapshots: {
-      labels: async () => ({
-        good: 3 * labels.perClass,
-        classes: COLOURS.map((label) => ({ label, good: labels.perClass })),
-      }),
-      create: async (name) => {
-        if (snapshots.has(name)) throw new AppError('DATASET_EXISTS', `There is a snapshot ${name}.`);
-        snapshots.set(name, datasetOf(name, labels.perClass));
-        return snapshots.get(name) as Dataset;
-      },
-      find: async (name) => {
-        const found = snapshots.get(name);
-        if (!found) throw new AppError('DATASET_NOT_FOUND', `There is no snapshot ${name}.`);
-        return found;
-      },
-    },
-  });
-  const access = new AccessControl(database);
-  for (const role of ['viewer', 'researcher', 'operator'] as const) {
-    tokens[role] = (await access.create(role, role)).token;
-  }
-  http = await createHttp({
-    listen: { host: '127.0.0.1', port: 0 },
-    version: '0',
-    access,
-    sessions: { authenticate: async () => undefined },
-    database,
-    logger: silentLogger,
-    metrics: createMetrics(),
-    ready: {},
-    routes: [trainingRoutes(training), modelRoutes({ models, store }), uploadRoutes(store)],
-    pageFolder: join(folder, 'page'),
-  });
-  await http.start();
-});
-afterAll(async () => {
-  await http.stop();
-  await db.drop();
-  await rm(folder, { recursive: true });
-});
+beforeAll(() => void ({ models, training } = bench));
 beforeEach(async () => {
-  await db.database.query('delete from training_runs');
-  await db.database.query('update model_in_force set version = null, previous = null');
+  await bench.db.database.query('delete from training_runs');
+  await bench.db.database.query('update model_in_force set version = null, previous = null');
   // An answer serves for a second.
   await eventually(async () => (await models.current()) === null);
   labels.perClass = 10;
 });
 
-async function call<T = Record<string, unknown>>(
-  method: string,
-  path: string,
-  body?: unknown,
-  role: Role = 'operator',
-): Promise<{ status: number; body: T }> {
-  const isBytes = body instanceof Uint8Array;
-  const response = await fetch(`${http.url}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens[role]}`,
-      ...(body !== undefined && { 'content-type': isBytes ? 'application/octet-stream' : 'application/json' }),
-    },
-    ...(body !== undefined && { body: isBytes ? new Uint8Array(body) : JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as T };
-}
-
 const silence = (run: number, seconds = 61) =>
-  db.database.query(`update training_runs set heartbeat_at = heartbeat_at - $2 * interval '1 second' where id = $1`, [
-    run,
-    seconds,
-  ]);
+  bench.db.database.query(
+    `update training_runs set heartbeat_at = heartbeat_at - $2 * interval '1 second' where id = $1`,
+    [run, seconds],
+  );
 
 async function claimed(trainer = 'one'): Promise<TrainingOrder> {
   const order = await training.claim(trainer);
   if (!order) throw new Error('nothing waited');
   return order;
 }
+
+const audited = async () => (await bench.db.database.one<{ n: number }>('select count(*)::int as n from audit')).n;
 
 describe('a run', () => {
   test('is asked for by a researcher, claimed, followed and finished', async () => {
@@ -323,97 +222,5 @@ describe('promotion', () => {
     const run = await finish(0.9, { version: 'f'.repeat(64), macroF1: 0.1 });
     expect(run.decision).toContain('not compared');
     expect(await models.current()).toBe(first.modelVersion);
-  });
-});
-
-/** A whole artifact with the key of a trainer; `change` and `damage` spoil it. */
-async function artifact({
-  change,
-  damage,
-}: {
-  change?: (manifest: ModelManifest) => void;
-  damage?: (name: string, bytes: Buffer) => Buffer;
-} = {}) {
-  const key = createKeyPair();
-  const { manifest, files } = await importNetwork({ name: 'colours', onnx: colourNetwork(), labels: COLOURS });
-  change?.(manifest);
-  const signed = signManifest(manifest, key.privateKey);
-  const uploads: Record<string, string> = {};
-  for (const [name, bytes] of files) {
-    const { body } = await call<{ upload: string }>('POST', '/uploads', damage?.(name, bytes) ?? bytes);
-    uploads[name] = body.upload;
-  }
-  return {
-    version: signed.version,
-    body: {
-      manifest: signed.bytes.toString('base64'),
-      signature: signed.signature,
-      publicKey: key.publicKey,
-      files: uploads,
-    },
-  };
-}
-
-/** Registered as it is, which costs no child process. */
-async function registerColours(): Promise<string> {
-  const { manifest, files } = await importNetwork({ name: 'colours', onnx: colourNetwork(), labels: COLOURS });
-  return (await models.register(manifest, files)).version;
-}
-
-async function publishColours(): Promise<string> {
-  const { body, version } = await artifact();
-  const answer = await call<{ version: string }>('POST', '/models/artifacts', body);
-  expect(answer).toMatchObject({ status: 201, body: { version } });
-  return version;
-}
-
-const audited = async () => (await db.database.one<{ n: number }>('select count(*)::int as n from audit')).n;
-
-describe('a published artifact', () => {
-  test('keeps its version and carries the fleet’s signature', async () => {
-    const version = await publishColours();
-    const { bytes, signature } = await models.manifest(version);
-    expect(verifyBytes(fleetKey.publicKey, bytes, signature)).toBe(true);
-    const readable = await fetch(`${http.url}/api/v1/models/${version}/files/trunk.onnx`, {
-      headers: { authorization: `Bearer ${tokens.researcher}` },
-    });
-    expect(Buffer.from(await readable.arrayBuffer()).equals(colourNetwork())).toBe(true);
-  });
-
-  test('needs the right to publish', async () => {
-    const { body } = await artifact();
-    expect((await call('POST', '/models/artifacts', body, 'researcher')).status).toBe(403);
-  });
-
-  test.each([
-    [
-      'tampered',
-      'MODEL_TAMPERED',
-      {
-        damage: (name: string, bytes: Buffer) => (name === 'trunk.onnx' ? Buffer.concat([bytes, Buffer.of(0)]) : bytes),
-      },
-    ],
-    [
-      'not what its golden frames say',
-      'MODEL_SELF_TEST_FAILED',
-      { change: ({ golden }: ModelManifest) => golden[0]?.m0.reverse() },
-    ],
-  ])('that is %s is refused', async (_, code, spoilt) => {
-    const { body, version } = await artifact(spoilt);
-    expect(await call('POST', '/models/artifacts', body)).toMatchObject({ status: 400, body: { code } });
-    await expect(models.show(version)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
-  });
-
-  test('that another key signed, whose manifest is none, or which lacks a file is refused', async () => {
-    const { body } = await artifact();
-    const foreign = await call('POST', '/models/artifacts', { ...body, publicKey: createKeyPair().publicKey });
-    expect(foreign).toMatchObject({ status: 400, body: { code: 'MODEL_UNSIGNED' } });
-    const changed = await call('POST', '/models/artifacts', {
-      ...body,
-      manifest: Buffer.from('{}').toString('base64'),
-    });
-    expect(changed).toMatchObject({ status: 400, body: { code: 'MODEL_UNSIGNED' } });
-    const partial = await call('POST', '/models/artifacts', { ...body, files: {} });
-    expect(partial).toMatchObject({ status: 400, body: { code: 'MODEL_INVALID' } });
   });
 });
