@@ -74,6 +74,11 @@ export class Decoders {
     return this.#children.size;
   }
 
+  /** Their process ids. */
+  get pids(): number[] {
+    return [...this.#children].flatMap(({ pid }) => pid ?? []);
+  }
+
   /** Whether one more camera may have a child that stays. */
   get hasRoomToStay(): boolean {
     return this.#staying < this.#options.maxStaying;
