@@ -1,0 +1,107 @@
+import { cpus, loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../common/runtime/errors.ts';
+import { confusion, confusionTable, figuresOf } from './hostile/confusion.ts';
+import type { HostilePlace, HostileScenario, HostileTurn, Vitals } from './hostile/scenario.ts';
+import { Pinned } from './pinned.ts';
+import type { Usage } from './pinned.ts';
+import { benchOptions, machine, printResult } from './report.ts';
+
+const USAGE = `bench:hostile: what an agent makes of cameras with every fault that the camera farm knows, all at once, and whether
+well-behaved cameras beside them lose a frame.
+
+The farm's cameras stand on loopback addresses, four to a host, three of ten stream MJPEG; faults are dealt out in turn. The
+agent is its own capture threads, fragments, reports and outbox in one process, as bench:capture builds it. First all cameras
+are well for four intervals; then every hostile camera takes its fault, and every attempt from then on is counted: printed is a
+row a fault with the verdict expected and those found.
+
+wrongTransportStates and wrongOddityStates count attempts with a verdict that is not the expected one, wrongContentShare is
+their share among faults of content. Frozen and placeholder pictures look good until they are learned: those attempts are
+undecidedContentShare. healthyLostFrames counts turns of well-behaved cameras that failed or did not take place. Memory,
+descriptors and children of the agent are taken two intervals after the faults began and at the end; residentGrowth is their
+ratio. The exit code is 1 where a transport fault had a wrong verdict, more than 1 % of content faults had, or a frame was lost.
+
+  --cameras N    hostile cameras (default 1000); one well-behaved for every ten of them, at least ten
+  --interval N   seconds between two attempts of a camera (default 10)`;
+
+const HEALTHY_SHARE = 0.1;
+const MOST_WRONG_CONTENT = 0.01;
+/** Attempts that began before the faults have ended. */
+const SETTLE_MS = 2_000;
+
+const say = (text: string): void => console.error(text);
+const program = (name: string): URL => new URL(`./hostile/${name}-process.ts`, import.meta.url);
+
+interface Run {
+  place: HostilePlace;
+  turn: HostileTurn;
+  start: Vitals;
+  cores: number;
+}
+
+async function run(farm: Pinned, agent: Pinned, scenario: HostileScenario, seconds: number): Promise<Run> {
+  const place = await farm.ask<HostilePlace>('open', scenario);
+  await agent.ask('prepare', { place, scenario });
+  say(`${place.cameras.length} cameras answer well for ${(4 * scenario.intervalMs) / 1_000} s …`);
+  await sleep(4 * scenario.intervalMs);
+  await farm.ask('misbehave');
+  await sleep(SETTLE_MS);
+  await agent.ask('begin');
+  const used = await agent.ask<Usage>('usage');
+  say(`every hostile camera has its fault now; ${seconds} s are counted …`);
+  const warm = Math.min((seconds * 1_000) / 2, 2 * scenario.intervalMs);
+  await sleep(warm);
+  const start = await agent.ask<Vitals>('vitals');
+  await sleep(seconds * 1_000 - warm);
+  const turn = await agent.ask<HostileTurn>('end');
+  const usedSince = await agent.ask<Usage>('usage');
+  return { place, turn, start, cores: (usedSince.cpuMs - used.cpuMs) / (usedSince.at - used.at) };
+}
+
+function figuresAt(name: 'Start' | 'End', { residentMb, descriptors, children }: Vitals): Record<string, number> {
+  return { [`residentMb${name}`]: residentMb, [`descriptors${name}`]: descriptors, [`children${name}`]: children };
+}
+
+async function main(): Promise<number> {
+  const { json, seconds, flags } = benchOptions(USAGE, {
+    seconds: 600,
+    flags: { cameras: 'string', interval: 'string' },
+  });
+  const hostile = Number(flags['cameras'] || 1_000);
+  const intervalMs = Number(flags['interval'] || 10) * 1_000;
+  if (!(hostile >= 1 && hostile <= 5_000) || !(intervalMs >= 1_000)) {
+    say('--cameras must be a number from 1 to 5000, --interval at least 1 second.');
+    return 2;
+  }
+  const scenario = { hostile, healthy: Math.max(10, Math.round(hostile * HEALTHY_SHARE)), intervalMs };
+  const cores = `0-${cpus().length - 1}`;
+  const farm = new Pinned(program('farm'), cores);
+  const agent = new Pinned(program('agent'), cores, ['2']);
+  try {
+    const { place, turn, start, cores: used } = await run(farm, agent, scenario, seconds);
+    const rows = confusion(place.cameras, turn);
+    say(`\n${confusionTable(rows)}\n`);
+    const figures = {
+      ...figuresOf(rows, place.cameras, turn, intervalMs),
+      ...figuresAt('Start', start),
+      ...figuresAt('End', turn.vitals),
+      residentGrowth: turn.vitals.residentMb / start.residentMb,
+      agentCores: used,
+      load: loadavg()[0] as number,
+    };
+    printResult({ bench: 'hostile', ratios: {}, figures, machine: machine() }, json);
+    const isFine =
+      figures.wrongTransportStates === 0 &&
+      figures.wrongContentShare <= MOST_WRONG_CONTENT &&
+      figures.healthyLostFrames === 0;
+    return isFine ? 0 : 1;
+  } finally {
+    await agent.stop();
+    await farm.stop();
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  say(messageOf(error));
+  return 1;
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { confusion, confusionTable, figuresOf, lostFrames } from '../../../../scripts/bench/hostile/confusion.ts';
+import type { CameraTally, HostileCamera, HostileTurn } from '../../../../scripts/bench/hostile/scenario.ts';
+
+const vitals = { residentMb: 1, descriptors: 1, children: 0 };
+const camera = (fault: HostileCamera['fault']): HostileCamera => ({
+  url: '',
+  transport: 'snapshot',
+  host: 'h',
+  name: 'c',
+  fault,
+});
+const turnOf = (...cameras: CameraTally[]): HostileTurn => ({ cameras, from: 0, until: 50, vitals });
+const regular: CameraTally = { verdicts: { good: 5 }, frames: [5, 15, 25, 35, 45], failed: 0 };
+
+test('a camera that was asked in time lost nothing, however the turns fall', () => {
+  expect(lostFrames(regular, turnOf(), 10)).toBe(0);
+  expect(lostFrames({ ...regular, frames: [13, 20, 33, 40] }, turnOf(), 10)).toBe(0);
+});
+
+test('turns that were missed or failed are lost, at the beginning and at the end, too', () => {
+  expect(lostFrames({ ...regular, frames: [5, 35, 45] }, turnOf(), 10)).toBe(2);
+  expect(lostFrames({ ...regular, frames: [5, 15, 25] }, turnOf(), 10)).toBe(2);
+  expect(lostFrames({ ...regular, frames: [] }, turnOf(), 10)).toBe(4);
+  expect(lostFrames({ ...regular, failed: 1 }, turnOf(), 10)).toBe(1);
+});
+
+test('wrong verdicts are counted by the group of the fault; what has to be learned first is undecided, not wrong', () => {
+  const cameras = [camera('hang'), camera('black'), camera('frozen'), camera('no-length'), camera(null)];
+  const tally = (verdicts: CameraTally['verdicts']): CameraTally => ({ verdicts, frames: [], failed: 0 });
+  const turn = turnOf(
+    tally({ timeout: 3, refused: 1 }),
+    tally({ black: 3, blank: 1 }),
+    tally({ frozen: 1, good: 3 }),
+    tally({ good: 2, corrupt: 2 }),
+    regular,
+  );
+  const rows = confusion(cameras, turn);
+  expect(rows.map(({ fault, wrong }) => [fault, wrong])).toEqual([
+    ['hang', 1],
+    ['frozen', 0],
+    ['black', 1],
+    ['no-length', 2],
+    [null, 0],
+  ]);
+  expect(figuresOf(rows, cameras, turn, 10)).toEqual({
+    wrongTransportStates: 1,
+    wrongContentShare: 1 / 8,
+    undecidedContentShare: 3 / 8,
+    wrongOddityStates: 2,
+    healthyLostFrames: 0,
+    healthyFrames: 5,
+    camerasWithoutAttempt: 0,
+  });
+  expect(confusionTable(rows)).toMatch(/hang +timeout +1 +4 +1 +timeout 3, refused 1/);
+});
