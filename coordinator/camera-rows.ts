@@ -7,12 +7,14 @@ export function readCameraRows(database: Database, ids: readonly number[]): Prom
 }
 
 const ROWS = `
-  select c.id, s.verdict, s.label, s.score::float8 as score, ms_of_instant(s.since)::float8 as since,
+  select c.id, s.verdict, coalesce(h.state, case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end) as state,
+    ms_of_instant(h.since)::float8 as "stateSince", s.label, s.score::float8 as score, ms_of_instant(s.since)::float8 as since,
     ms_of_instant(s.last_attempt_at)::float8 as "lastAttemptAt", ms_of_instant(s.last_good_at)::float8 as "lastGoodAt",
     f.digest as "frameDigest", ms_of_instant(f.at)::float8 as "frameAt", a.name as agent,
     coalesce(s.evidence, '{}') as evidence
   from cameras c
   left join camera_state s on s.camera_id = c.id
+  left join camera_health h on h.camera_id = c.id
   left join lateral (select digest, at from frames where camera_id = c.id order by at desc limit 1) f on true
   left join memberships m on m.camera_id = c.id and m.until_at is null
   left join grants g on g.shard_id = m.shard_id and g.until_at is null

@@ -7,6 +7,8 @@ import { linkHandlers } from './link-handlers.ts';
 import type { LinkHandlers } from './link-handlers.ts';
 import { Memberships } from './membership.ts';
 import { requestPlan } from './renewals.ts';
+import { askSecondOpinion, trustAgain } from './second-opinion.ts';
+import type { Opinion } from './second-opinion.ts';
 import { Sessions } from './sessions.ts';
 import type { FleetDeps } from './types.ts';
 import { lockWindows, membershipsOf } from './window.ts';
@@ -39,6 +41,10 @@ export interface Fleet extends Service {
   /** Asks for a new plan, for instance after an import. */
   requestPlan(): Promise<void>;
   status(): Promise<FleetStatus>;
+  /** Its cameras fail together: another agent gets one of its shards to look, and it gets no more. `null`: there is no other. */
+  secondOpinion(agentId: string): Promise<Opinion | null>;
+  /** Ends that suspicion. */
+  trust(agentId: string): Promise<void>;
   /** Deletes what ended more than so many days ago: no batch can refer to it any more. */
   prune(days: number): Promise<void>;
 }
@@ -65,6 +71,8 @@ export function createFleet(deps: FleetDeps): Fleet {
     camerasChanged: (ids) => memberships.camerasChanged(ids),
     requestPlan: () => requestPlan(deps),
     status: () => readStatus(deps, agents),
+    secondOpinion: (agentId) => askSecondOpinion(deps, agentId),
+    trust: (agentId) => trustAgain(deps, agentId),
     prune: (days) => prune(deps, days),
     start: () => loop.start(),
     stop: () => loop.stop(),

@@ -44,7 +44,7 @@ export async function readFleet(db: Queryable, ttlMs: number): Promise<FleetStat
   const agents = rows.map((row) => {
     const isHeard = !isSilent(row.lastRenewedAt, facts) && row.capacity > 0;
     const keeps = isHeard && !row.draining;
-    const takes = keeps && !row.cordoned && !row.refuses && !stalled.has(row.id);
+    const takes = keeps && !row.cordoned && !row.refuses && !row.suspected && !stalled.has(row.id);
     const place = row.latitude === null || row.longitude === null ? null : pick(row.latitude, row.longitude);
     return { id: row.id, capacity: row.capacity, place, keeps, takes };
   });
@@ -219,11 +219,13 @@ interface AgentRow extends Record<string, unknown> {
   draining: boolean;
   cordoned: boolean;
   refuses: boolean;
+  suspected: boolean;
 }
 
 const AGENTS = `
   select a.id, a.capacity, a.latitude, a.longitude, extract(epoch from s.last_renewed_at) * 1000 as "lastRenewedAt",
-    a.draining or s.draining as draining, a.cordoned, coalesce(s.refuses_until > clock_timestamp(), false) as refuses
+    a.draining or s.draining as draining, a.cordoned, coalesce(s.refuses_until > clock_timestamp(), false) as refuses,
+    a.suspected_at is not null as suspected
   from agents a join agent_sessions s on s.agent_id = a.id and s.superseded_at is null
   where a.revoked_at is null order by a.id`;
 

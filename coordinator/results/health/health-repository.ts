@@ -1,0 +1,154 @@
+import type { CameraState } from '../../../common/domain/health.ts';
+import { MEANINGS } from '../../../common/domain/health.ts';
+import type { Verdict } from '../../../common/domain/verdict.ts';
+import { statement } from '../../platform/database/queries.ts';
+import type { Queryable } from '../../platform/database/queries.ts';
+import { LETTERS, settledLetter } from './rules.ts';
+import type { Health } from './rules.ts';
+
+/** A camera whose newest attempt may change its health. Instants are ms of the database's clock. */
+export interface Sample {
+  cameraId: number;
+  verdict: Verdict;
+  at: number;
+  agentId: string;
+  host: string;
+  source: string;
+  /** `null` for a camera that was never looked at. */
+  health: Health | null;
+  held: boolean;
+  incidentId: number | null;
+}
+
+/** A camera's health as it is to be written. */
+export interface Change extends Sample {
+  next: Health;
+  holds: boolean;
+}
+
+const letters = Object.entries(MEANINGS)
+  .map(([verdict, { state }]) => `('${verdict}', '${LETTERS[state]}')`)
+  .join(', ');
+
+// Most rows that changed say what is known already and end at `settled`, without being written.
+const READ_SAMPLES = statement(
+  'health.samples',
+  `select s.camera_id as "cameraId", s.verdict, ms_of_instant(s.last_attempt_at) as at, s.agent_id as "agentId",
+     c.host, c.source, h.state, ms_of_instant(h.since) as since, h.recent, ms_of_instant(h.turned_at) as "turnedAt",
+     ms_of_instant(h.seen_at) as "seenAt", coalesce(h.held, false) as held, h.incident_id as "incidentId"
+   from camera_state s
+   join (values ${letters}) as m (verdict, letter) on m.verdict = s.verdict
+   left join camera_health h on h.camera_id = s.camera_id
+   join cameras c on c.id = s.camera_id
+   where s.changed_at > instant_of_ms($1)
+     and (h.camera_id is null or (h.settled is distinct from m.letter and h.seen_at < s.last_attempt_at))
+     and c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
+   order by s.camera_id limit $2`,
+);
+
+type SampleRow = Omit<Sample, 'health'> & { [K in keyof Health]: Health[K] | null } & Record<string, unknown>;
+
+/** Cameras that were tried since `since` (ms) and whose newest attempt may change something. */
+export async function readSamples(db: Queryable, since: number, most: number): Promise<Sample[]> {
+  const rows = await db.many<SampleRow>(READ_SAMPLES, [since, most]);
+  return rows.map(({ state, since: from, recent, turnedAt, seenAt, ...sample }) => ({
+    ...sample,
+    health: state === null ? null : ({ state, since: from, recent, turnedAt, seenAt } as Health),
+  }));
+}
+
+const WRITE_HEALTH = statement(
+  'health.write',
+  `insert into camera_health as h (camera_id, state, since, recent, turned_at, seen_at, settled, held)
+   select id, state, instant_of_ms(since), recent, instant_of_ms(turned), instant_of_ms(seen), settled, held
+   from unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::float8[], $6::float8[], $7::text[], $8::bool[])
+     as r (id, state, since, recent, turned, seen, settled, held)
+   on conflict (camera_id) do update set state = excluded.state, since = excluded.since, recent = excluded.recent,
+     turned_at = excluded.turned_at, seen_at = excluded.seen_at, settled = excluded.settled, held = excluded.held`,
+);
+
+export async function writeHealth(tx: Queryable, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  const column = <T>(pick: (change: Change) => T): T[] => changes.map(pick);
+  await tx.query(WRITE_HEALTH, [
+    column(({ cameraId }) => cameraId),
+    column(({ next }) => next.state),
+    column(({ next }) => next.since),
+    column(({ next }) => next.recent),
+    column(({ next }) => next.turnedAt),
+    column(({ next }) => next.seenAt),
+    column(({ next, holds }) => (holds ? null : settledLetter(next))),
+    column(({ holds }) => holds),
+  ]);
+  await writeTimeline(
+    tx,
+    changes
+      .filter(({ health, next }) => health?.state !== next.state)
+      .map(({ cameraId, next, verdict }) => ({ cameraId, state: next.state, at: next.since, verdict })),
+  );
+}
+
+export interface Turn {
+  cameraId: number;
+  state: CameraState;
+  at: number;
+  verdict: Verdict | null;
+}
+
+const END_TURNS = statement(
+  'health.endTurns',
+  `update camera_timeline t set until_at = greatest(t.from_at, instant_of_ms(r.at))
+   from unnest($1::bigint[], $2::float8[]) as r (id, at) where t.camera_id = r.id and t.until_at is null`,
+);
+const BEGIN_TURNS = statement(
+  'health.beginTurns',
+  `insert into camera_timeline (camera_id, state, from_at, verdict)
+   select id, state, instant_of_ms(at), verdict
+   from unnest($1::bigint[], $2::text[], $3::float8[], $4::text[]) as r (id, state, at, verdict)`,
+);
+
+/** Ends the present entry of each camera and begins the next. */
+export async function writeTimeline(tx: Queryable, turns: readonly Turn[]): Promise<void> {
+  if (turns.length === 0) return;
+  const ids = turns.map(({ cameraId }) => cameraId);
+  const at = turns.map((turn) => turn.at);
+  await tx.query(END_TURNS, [ids, at]);
+  await tx.query(BEGIN_TURNS, [ids, turns.map(({ state }) => state), at, turns.map(({ verdict }) => verdict)]);
+}
+
+/** An offline camera is perhaps tried only once an hour: silence says nothing before three. */
+const SILENCE = `make_interval(secs => greatest(5 * c.interval_ms * f.stretch_factor / 1000.0,
+  case when h.state = 'offline' then 10800 else 600 end))`;
+
+// What time and operators change, without any attempt: pauses begin and end, and nobody tries any more.
+const UPKEEP = statement(
+  'health.upkeep',
+  `with due as (
+     select c.id, h.state, case
+       when camera_is_paused(c, clock_timestamp()) then 'paused'
+       when h.state = 'paused' then 'unknown'
+       when s.last_attempt_at < clock_timestamp() - ${SILENCE} then 'unknown'
+     end as next
+     from cameras c cross join fleet_settings f
+     left join camera_health h on h.camera_id = c.id left join camera_state s on s.camera_id = c.id
+     where c.lifecycle in ('active', 'paused')
+   )
+   insert into camera_health as h (camera_id, state, since, recent, turned_at, seen_at, settled, held)
+   select id, next, clock_timestamp(), '', clock_timestamp(), clock_timestamp(), null, false from due
+   where next is not null and next is distinct from coalesce(state, 'unknown')
+   on conflict (camera_id) do update set state = excluded.state, since = greatest(h.since, excluded.since), recent = '',
+     turned_at = excluded.turned_at, settled = null, held = false
+   returning camera_id as "cameraId", state, ms_of_instant(since) as at, null as verdict`,
+);
+const FORGET = `delete from camera_health h using cameras c
+  where c.id = h.camera_id and c.lifecycle in ('retired', 'candidate')`;
+const END_FORGOTTEN = `update camera_timeline t set until_at = greatest(from_at, clock_timestamp()) from cameras c
+  where t.until_at is null and c.id = t.camera_id and c.lifecycle in ('retired', 'candidate')`;
+
+/** Gives the cameras that changed. */
+export async function upkeep(tx: Queryable): Promise<Turn[]> {
+  const turns = await tx.many<Turn & Record<string, unknown>>(UPKEEP);
+  await writeTimeline(tx, turns);
+  if ((await tx.query(FORGET)).rowCount > 0) await tx.query(END_FORGOTTEN);
+  return turns;
+}

@@ -1,0 +1,133 @@
+import type { CameraState } from '../../../common/domain/health.ts';
+import type { HealthReport, IncidentRow, TimelineReport } from '../../../common/protocol/health.ts';
+import { systemClock } from '../../../common/runtime/clock.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Logger } from '../../../common/runtime/logger.ts';
+import type { Service } from '../../../common/runtime/service.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { MetricSource } from '../../platform/http/metrics.ts';
+import { HealthPass } from './pass.ts';
+import { countStates, listIncidents, readHealth, readIncident, readTimeline } from './queries.ts';
+import type { IncidentFilter } from './queries.ts';
+import { SecondOpinions } from './second-opinion.ts';
+import type { FleetGuard } from './second-opinion.ts';
+
+export interface CameraHealthOptions {
+  database: Database;
+  logger: Logger;
+  fleet: FleetGuard;
+  /** Days that ended states and incidents are kept. */
+  retentionDays: number;
+  clock?: Clock;
+}
+
+/** Agents report every 5 s: a pass in between finds news while it is new. */
+const PASS_MS = 2_000;
+/** Pauses, silence and common causes are no matter of seconds. */
+const UPKEEP_MS = 15_000;
+const LOCK = 'camfleet.health';
+
+interface Page {
+  before?: number | undefined;
+  limit: number;
+}
+
+/** The states of all cameras, kept by one coordinator at a time, and what people ask about them. */
+export class CameraHealth implements Service {
+  readonly #options: CameraHealthOptions;
+  readonly #clock: Clock;
+  readonly #ended = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: CameraHealthOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  start(): Promise<void> {
+    this.#running = this.#repeat(this.#ended.signal, () =>
+      this.#options.database.withLock(LOCK, (held) => this.#lead(held), this.#ended.signal),
+    );
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await this.#running;
+  }
+
+  report(most: number): Promise<HealthReport> {
+    return readHealth(this.#options.database, most);
+  }
+
+  states(): Promise<Partial<Record<CameraState, number>>> {
+    return countStates(this.#options.database);
+  }
+
+  incidents(filter: IncidentFilter, page: Page): Promise<{ incidents: IncidentRow[]; next: number | null }> {
+    return listIncidents(this.#options.database, filter, page);
+  }
+
+  /** Rejects with `INCIDENT_NOT_FOUND`. */
+  incident(id: number): ReturnType<typeof readIncident> {
+    return readIncident(this.#options.database, id);
+  }
+
+  /** Rejects with `CAMERA_NOT_FOUND`. */
+  timeline(cameraId: number, page: Page): Promise<TimelineReport> {
+    return readTimeline(this.#options.database, cameraId, page);
+  }
+
+  /** Forgets what ended longer ago than it is kept. */
+  async prune(): Promise<void> {
+    const { database, retentionDays } = this.#options;
+    for (const old of OLD) await database.query(old, [retentionDays]);
+  }
+
+  async #lead(held: AbortSignal): Promise<void> {
+    const pass = new HealthPass(
+      this.#options.database,
+      new SecondOpinions(this.#options.database, this.#options.fleet),
+    );
+    let tended = -Infinity;
+    await this.#repeat(held, async () => {
+      await pass.run();
+      if (this.#clock.monotonic() - tended < UPKEEP_MS) return;
+      await pass.upkeep();
+      tended = this.#clock.monotonic();
+    });
+  }
+
+  /** Goes on past failures, which are logged when they begin and when they end. */
+  async #repeat(signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        await work();
+        if (failures > 0) this.#options.logger.info({ failures }, 'health goes on');
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (failures++ === 0) this.#options.logger.warn({ err: error }, 'health pass failed; it tries again');
+      }
+      await this.#clock.sleep(PASS_MS, signal).catch(() => undefined);
+    }
+  }
+}
+
+/** For Prometheus. */
+export const healthMetrics = (health: Pick<CameraHealth, 'states'>): MetricSource => ({
+  name: 'cameras_by_state',
+  help: 'Cameras by state of health.',
+  label: 'state',
+  read: () => health.states(),
+});
+
+const before = 'clock_timestamp() - make_interval(days => $1)';
+const OLD = [
+  `delete from camera_timeline where until_at < ${before}`,
+  `delete from camera_events where at < ${before}`,
+  `delete from incident_cameras m using incidents i where i.id = m.incident_id and i.closed_at < ${before}`,
+  `update incidents set merged_into = null where merged_into in (select id from incidents where closed_at < ${before})`,
+  `delete from incidents i where closed_at < ${before} and not exists (select from camera_health h where h.incident_id = i.id)`,
+];

@@ -1,0 +1,195 @@
+import type { CameraState } from '../../../common/domain/health.ts';
+import { MEANINGS } from '../../../common/domain/health.ts';
+import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
+import type { HealthGroup, HealthReport, IncidentRow, TimelineReport } from '../../../common/protocol/health.ts';
+import { AppError } from '../../../common/runtime/errors.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Queryable } from '../../platform/database/queries.ts';
+import { incidentWords, reasonOf } from './words.ts';
+
+/** The state of `camera_health h` of a camera `c`, which has no row before its first attempt. */
+const STATE = `coalesce(h.state, case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end)`;
+const COUNTED = `c.lifecycle in ('active', 'paused')`;
+
+/** Cameras by state. */
+export async function countStates(db: Queryable): Promise<Partial<Record<CameraState, number>>> {
+  const rows = await db.many<{ state: CameraState; count: number }>(
+    `select ${STATE} as state, count(*)::int as count from cameras c left join camera_health h on h.camera_id = c.id
+     where ${COUNTED} group by 1`,
+  );
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+}
+
+const GROUPINGS = {
+  host: { key: 'c.host', name: 'c.host', joins: '' },
+  source: { key: 'c.source', name: 'c.source', joins: '' },
+  agent: {
+    key: 'a.id::text',
+    name: 'max(a.name)',
+    joins: 'join camera_state s on s.camera_id = c.id join agents a on a.id = s.agent_id',
+  },
+} as const;
+
+/** Those with most ill cameras first. */
+async function countGroups(db: Queryable, by: keyof typeof GROUPINGS, most: number): Promise<HealthGroup[]> {
+  const { key, name, joins } = GROUPINGS[by];
+  return db.many<HealthGroup & Record<string, unknown>>(
+    `select key, name, sum(n)::int as cameras, sum(n) filter (where state not in ('online', 'unknown', 'paused'))::int as ill,
+       jsonb_object_agg(state, n) as states
+     from (select ${key} as key, ${by === 'agent' ? name : key} as name, ${STATE} as state, count(*)::int as n
+       from cameras c left join camera_health h on h.camera_id = c.id ${joins} where ${COUNTED} group by ${key}, ${STATE}) x
+     group by key, name order by coalesce(sum(n) filter (where state not in ('online', 'unknown', 'paused')), 0) desc, cameras desc, key
+     limit $1`,
+    [most],
+  );
+}
+
+export async function readHealth(database: Database, most: number): Promise<HealthReport> {
+  const [states, hosts, sources, agents, open] = await Promise.all([
+    countStates(database),
+    countGroups(database, 'host', most),
+    countGroups(database, 'source', most),
+    countGroups(database, 'agent', most),
+    database.one<{ count: number }>('select count(*)::int as count from incidents where closed_at is null'),
+  ]);
+  const ofGroups = (groups: HealthGroup[]): HealthGroup[] => groups.map((group) => ({ ...group, ill: group.ill ?? 0 }));
+  return {
+    states,
+    openIncidents: open.count,
+    hosts: ofGroups(hosts),
+    sources: ofGroups(sources),
+    agents: ofGroups(agents),
+  };
+}
+
+const INCIDENT = `
+  i.id, i.kind, i.key, coalesce(a.name, i.key) as name, i.state, i.verdict, ms_of_instant(i.opened_at) as "openedAt",
+  ms_of_instant(i.closed_at) as "closedAt", i.merged_into as "mergedInto", i.cameras, i.total,
+  i.evidence_digest as "evidenceDigest", i.evidence_camera as "evidenceCamera", i.evidence_fits as "evidenceFits",
+  u.finding, o.name as confirmer`;
+const INCIDENT_FROM = `
+  incidents i left join agents a on i.kind = 'agent' and a.id::text = i.key
+  left join agent_suspicions u on u.agent_id = a.id and i.closed_at is null left join agents o on o.id = u.confirmer`;
+type StoredIncident = Omit<IncidentRow, 'reason'> & {
+  finding: 'cameras' | 'agent' | null;
+  confirmer: string | null;
+} & Record<string, unknown>;
+
+const toIncident = ({ finding, confirmer, ...row }: StoredIncident): IncidentRow => ({
+  ...row,
+  reason: incidentWords({ ...row, cameras: row.closedAt === null ? row.cameras : row.total, finding, confirmer }),
+});
+
+export interface IncidentFilter {
+  open?: boolean | undefined;
+  kind?: string | undefined;
+  state?: string | undefined;
+  /** Host, source, or id of the agent. */
+  key?: string | undefined;
+}
+
+/** Newest first, before the id `before`. */
+export async function listIncidents(
+  db: Queryable,
+  { open, kind, state, key }: IncidentFilter,
+  { before, limit }: { before?: number | undefined; limit: number },
+): Promise<{ incidents: IncidentRow[]; next: number | null }> {
+  const rows = await db.many<StoredIncident>(
+    `select ${INCIDENT} from ${INCIDENT_FROM}
+     where ($1::bool is null or (i.closed_at is null) = $1) and ($2::text is null or i.kind = $2)
+       and ($3::text is null or i.state = $3) and ($4::text is null or i.key = $4) and ($5::bigint is null or i.id < $5)
+     order by i.id desc limit $6`,
+    [open ?? null, kind ?? null, state ?? null, key ?? null, before ?? null, limit + 1],
+  );
+  const incidents = rows.slice(0, limit).map(toIncident);
+  return { incidents, next: rows.length > limit ? (incidents.at(-1)?.id ?? null) : null };
+}
+
+/** Rejects with `INCIDENT_NOT_FOUND`. Its cameras: those that are ill first, at most 500. */
+export async function readIncident(db: Queryable, id: number) {
+  const row = await db.maybeOne<StoredIncident>(`select ${INCIDENT} from ${INCIDENT_FROM} where i.id = $1`, [id]);
+  if (!row) {
+    throw new AppError('INCIDENT_NOT_FOUND', `There is no incident ${id}; "camfleet incidents list" shows all.`);
+  }
+  const members = await db.many<{ id: number; name: string; host: string; joinedAt: number; leftAt: number | null }>(
+    `select m.camera_id as id, c.name, c.host, ms_of_instant(m.joined_at) as "joinedAt", ms_of_instant(m.left_at) as "leftAt"
+     from incident_cameras m join cameras c on c.id = m.camera_id where m.incident_id = $1
+     order by m.left_at desc nulls first, m.camera_id limit 500`,
+    [id],
+  );
+  return { ...toIncident(row), members };
+}
+
+interface CameraFacts extends Record<string, unknown> {
+  state: CameraState;
+  since: number | null;
+  held: boolean;
+  incidentId: number | null;
+  verdict: Verdict | null;
+  evidence: Evidence;
+  lastAttemptAt: number | null;
+  lastGoodAt: number | null;
+  agent: string | null;
+  reachable: boolean;
+  nextTryAt: number | null;
+}
+
+// Cameras of no agent are not tried; those of one at their interval, stretched where capacity is short.
+const FACTS = `
+  select ${STATE} as state, ms_of_instant(h.since) as since, coalesce(h.held, false) as held, h.incident_id as "incidentId",
+    s.verdict, coalesce(s.evidence, '{}') as evidence, ms_of_instant(s.last_attempt_at) as "lastAttemptAt",
+    ms_of_instant(s.last_good_at) as "lastGoodAt", a.name as agent, c.transport is not null as reachable,
+    case when c.lifecycle = 'active' and g.token is not null and not camera_is_paused(c, clock_timestamp())
+      then ms_of_instant(greatest(clock_timestamp(), s.last_attempt_at
+        + make_interval(secs => c.interval_ms / 1000.0 * case when c.priority < f.stretch_below then f.stretch_factor else 1 end)))
+    end as "nextTryAt"
+  from cameras c cross join fleet_settings f
+  left join camera_health h on h.camera_id = c.id left join camera_state s on s.camera_id = c.id
+  left join agents a on a.id = s.agent_id
+  left join memberships m on m.camera_id = c.id and m.until_at is null
+  left join grants g on g.shard_id = m.shard_id and g.until_at is null
+  where c.id = $1`;
+
+// Attempts by verdict since the state began: what was tried. Spans are cut at midnight and hold their own counts.
+const TRIED = `
+  select verdict, sum(attempts)::int as attempts, ms_of_instant(max(last_at)) as "lastAt"
+  from (select verdict, attempts, last_at from open_spans where camera_id = $1 and last_at >= instant_of_ms($2)
+    union all select verdict, attempts, last_at from observations
+      where camera_id = $1 and last_at >= instant_of_ms($2) and first_at >= instant_of_ms($2) - interval '1 day') x
+  group by verdict order by attempts desc, verdict`;
+
+/** Rejects with `CAMERA_NOT_FOUND`. Newest entries first, before the id `before`. */
+export async function readTimeline(
+  db: Queryable,
+  cameraId: number,
+  { before, limit }: { before?: number | undefined; limit: number },
+): Promise<TimelineReport> {
+  const facts = await db.maybeOne<CameraFacts>(FACTS, [cameraId]);
+  if (!facts) throw new AppError('CAMERA_NOT_FOUND', `There is no camera ${cameraId}.`);
+  const since = facts.since ?? facts.lastAttemptAt;
+  const [states, events, tried] = await Promise.all([
+    db.many<TimelineReport['states'][number] & Record<string, unknown>>(
+      `select id, state, ms_of_instant(from_at) as "from", ms_of_instant(until_at) as until, verdict from camera_timeline
+       where camera_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $3`,
+      [cameraId, before ?? null, limit + 1],
+    ),
+    db.many<TimelineReport['events'][number] & Record<string, unknown>>(
+      'select kind, ms_of_instant(at) as at from camera_events where camera_id = $1 order by at desc, kind limit 50',
+      [cameraId],
+    ),
+    since === null ? [] : db.many<TimelineReport['tried'][number] & Record<string, unknown>>(TRIED, [cameraId, since]),
+  ]);
+  const { reachable, held, ...shown } = facts;
+  const meaning = facts.verdict === null ? undefined : MEANINGS[facts.verdict];
+  return {
+    cameraId,
+    ...shown,
+    transport: meaning?.transport ?? 'unknown',
+    content: meaning?.content ?? 'unknown',
+    reason: reasonOf({ ...facts, held, reachable }),
+    tried,
+    states: states.slice(0, limit),
+    events,
+    next: states.length > limit ? (states[limit - 1]?.id ?? null) : null,
+  };
+}

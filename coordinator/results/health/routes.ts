@@ -1,0 +1,64 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { cameraStates } from '../../../common/domain/health.ts';
+import type { CameraHealth } from './health.ts';
+
+const tags = ['health'];
+const id = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+const limit = (fallback: number) => z.coerce.number().int().min(1).max(500).default(fallback);
+const before = id.optional();
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+
+/** States of cameras, incidents and timelines. */
+export function cameraHealthRoutes(health: CameraHealth): FastifyPluginAsyncZod {
+  const viewers = { config: { role: 'viewer' as const } };
+  return async (app) => {
+    app.get(
+      '/health',
+      {
+        ...viewers,
+        schema: {
+          tags,
+          summary: 'Cameras by state, and by host, source and agent: those with most ill cameras first',
+          querystring: z.object({ limit: limit(20) }),
+        },
+      },
+      ({ query }) => health.report(query.limit),
+    );
+    app.get(
+      '/incidents',
+      {
+        ...viewers,
+        schema: {
+          tags,
+          summary: 'Incidents, newest first; `before` is the `next` of the page before',
+          querystring: z.object({
+            open: flag.optional(),
+            kind: z.enum(['agent', 'source', 'host']).optional(),
+            state: z.enum(cameraStates).optional(),
+            key: z.string().trim().min(1).max(255).optional(),
+            before,
+            limit: limit(50),
+          }),
+        },
+      },
+      ({ query: { before: from, limit: most, ...filter } }) => health.incidents(filter, { before: from, limit: most }),
+    );
+    app.get('/incidents/:id', { ...viewers, schema: { tags, params: z.object({ id }) } }, ({ params }) =>
+      health.incident(params.id),
+    );
+    app.get(
+      '/cameras/:id/timeline',
+      {
+        ...viewers,
+        schema: {
+          tags,
+          summary: 'How a camera is and was, why, what was tried, and when it is tried next; newest first',
+          params: z.object({ id: id.max(2_147_483_647) }),
+          querystring: z.object({ before, limit: limit(100) }),
+        },
+      },
+      ({ params, query }) => health.timeline(params.id, query),
+    );
+  };
+}

@@ -1,0 +1,91 @@
+import type { CameraState } from '../../../common/domain/health.ts';
+import { MEANINGS } from '../../../common/domain/health.ts';
+import { VERDICTS } from '../../../common/domain/verdict.ts';
+import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
+
+/** What a reason is made of. Instants are ms. */
+export interface Facts {
+  state: CameraState;
+  /** Of the newest attempt; `null` where there was none. */
+  verdict: Verdict | null;
+  evidence: Evidence;
+  /** It is not marked down, because the agent is suspected. */
+  held: boolean;
+  /** Agents could fetch it. */
+  reachable: boolean;
+  agent: string | null;
+}
+
+const STATE_WORDS: Readonly<Record<CameraState, string>> = {
+  online: 'Pictures come and show something.',
+  degraded: 'It answers, but what comes is of no use, or only now and then',
+  frozen: 'The picture does not change any more',
+  black: 'The picture is black',
+  placeholder: 'Its host shows a card in the place of a picture',
+  offline: 'No picture comes',
+  unknown: 'Nothing certain is known',
+  paused: 'Paused: an operator wants no pictures of it now.',
+};
+
+/** Why the camera is in its state, in plain words. */
+export function reasonOf({ state, verdict, evidence, held, reachable, agent }: Facts): string {
+  if (held)
+    return `Its agent${agent === null ? '' : ` ${agent}`} gets no answer from many cameras at once, so the agent is suspected and another one looks first. Last attempt: ${verdictWords(verdict, evidence)}.`;
+  if (state === 'online' || state === 'paused') return STATE_WORDS[state];
+  if (state === 'unknown') return unknownReason({ verdict, evidence, reachable });
+  // A good picture after bad ones: it must come three times before the camera is online again.
+  if (verdict === null || MEANINGS[verdict].state === 'online')
+    return `${STATE_WORDS[state]}; the newest attempt brought a good picture.`;
+  return `${STATE_WORDS[state]}: ${verdictWords(verdict, evidence)}.`;
+}
+
+function unknownReason({ verdict, evidence, reachable }: Pick<Facts, 'verdict' | 'evidence' | 'reachable'>): string {
+  if (!reachable) return 'No agent can fetch cameras of this kind yet.';
+  if (verdict === null) return 'No agent has tried it yet.';
+  return `Too little is known; the newest attempt: ${verdictWords(verdict, evidence)}.`;
+}
+
+/** A verdict with the fact that says most about it, e.g. "the host answered with an error (HTTP 404)". */
+export function verdictWords(verdict: Verdict | null, evidence: Evidence): string {
+  if (verdict === null) return 'none yet';
+  const { words } = VERDICTS[verdict];
+  const status = evidence['httpStatus'] ?? evidence['status'];
+  if (status !== undefined) return `${words} (HTTP ${status})`;
+  const detail = evidence['detail'] ?? evidence['code'];
+  return typeof detail === 'string' && detail !== '' ? `${words} (${detail.slice(0, 160)})` : words;
+}
+
+const KIND_STATES: Readonly<Record<string, string>> = {
+  degraded: 'send nothing of use',
+  frozen: 'are frozen',
+  black: 'are black',
+  placeholder: 'show a card instead of a picture',
+  offline: 'bring no picture',
+};
+
+/** What an incident is about, in plain words. */
+export function incidentWords(incident: {
+  kind: 'agent' | 'source' | 'host';
+  name: string;
+  state: string;
+  verdict: Verdict;
+  cameras: number;
+  finding: 'cameras' | 'agent' | null;
+  confirmer: string | null;
+}): string {
+  const { kind, name, state, verdict, cameras, finding, confirmer } = incident;
+  const many = `${cameras} camera${cameras === 1 ? '' : 's'}`;
+  if (kind === 'agent') return `${agentWords(name, finding, confirmer)} ${many} wait for it.`;
+  const ill = KIND_STATES[state] ?? `are ${state}`;
+  const what = `${many} of ${kind} ${name} ${cameras === 1 ? ill.replace(/^are/, 'is').replace(/^(send|show|bring)/, '$1s') : ill}`;
+  return `${what}: ${VERDICTS[verdict].words}.`;
+}
+
+function agentWords(name: string, finding: 'cameras' | 'agent' | null, confirmer: string | null): string {
+  const who = `Agent ${name} gets no answer from most of its cameras at once`;
+  if (finding === 'agent')
+    return `${who}, but agent ${confirmer ?? 'another'} reaches them: look after the network of ${name}, or drain it.`;
+  if (finding === 'cameras') return `${who}, and agent ${confirmer ?? 'another'} gets none either.`;
+  if (confirmer !== null) return `${who}; agent ${confirmer} looks at some of them.`;
+  return `${who}, and there is no other agent that could look: check its network, or add an agent.`;
+}

@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Verdict } from '../../../common/domain/verdict.ts';
+import type { Database } from '../../../coordinator/platform/database/database.ts';
+import { HealthPass } from '../../../coordinator/results/health/pass.ts';
+import { listIncidents, readHealth, readIncident, readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { SecondOpinions } from '../../../coordinator/results/health/second-opinion.ts';
+import type { FleetGuard } from '../../../coordinator/results/health/second-opinion.ts';
+import { createTestDatabase } from '../../support/database.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { addMembership, createHolder } from './harness.ts';
+
+let own: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  own = await createTestDatabase();
+  database = own.database;
+});
+afterAll(() => own.drop());
+afterEach(() =>
+  database.query(`truncate cameras, camera_state, camera_health, camera_timeline, incidents, incident_cameras, frames,
+    frame_references, agent_suspicions, memberships, grants, agent_sessions, agents, shards, open_spans restart identity cascade`),
+);
+
+interface AgentDouble extends FleetGuard {
+  asked: string[];
+  trusted: string[];
+}
+
+const nobody = (answer: Awaited<ReturnType<FleetGuard['secondOpinion']>> = null): AgentDouble => {
+  const fleet: AgentDouble = {
+    asked: [],
+    trusted: [],
+    secondOpinion: async (agentId) => {
+      fleet.asked.push(agentId);
+      return answer;
+    },
+    trust: async (agentId) => void fleet.trusted.push(agentId),
+  };
+  return fleet;
+};
+
+const passOf = (fleet: FleetGuard = nobody()): HealthPass =>
+  new HealthPass(database, new SecondOpinions(database, fleet));
+
+async function addAgent(name = 'a'): Promise<string> {
+  const id = randomUUID();
+  await database.query('insert into agents (id, name, public_key) values ($1, $2, $3)', [id, name, id]);
+  return id;
+}
+
+async function addCameras(hosts: readonly string[], source = 'test'): Promise<number[]> {
+  const rows = await database.many<{ id: number }>(
+    `insert into cameras (source, source_camera_id, kind, host, snapshot_url, name, interval_ms, priority, lifecycle)
+     select $2, gen_random_uuid(), 'non_ip', host, 'http://' || host || '/a.jpg', host, 60000, 5, 'active'
+     from unnest($1::text[]) as host returning id`,
+    [hosts, source],
+  );
+  return rows.map(({ id }) => id);
+}
+
+let clock = 0;
+/** Every camera was tried by the agent, a minute after the last time. */
+async function tried(cameras: readonly number[], verdict: Verdict, agentId: string): Promise<number> {
+  clock = Math.max(clock + 1_000, (await database.clockNow()) - 500_000);
+  await database.query(
+    `insert into camera_state (camera_id, verdict, since, last_attempt_at, last_good_at, evidence, agent_id, token)
+     select id, $2, instant_of_ms($3), instant_of_ms($3), null, '{}', $4, 1 from unnest($1::bigint[]) as id
+     on conflict (camera_id) do update set verdict = excluded.verdict, last_attempt_at = excluded.last_attempt_at,
+       agent_id = excluded.agent_id, changed_at = clock_timestamp()`,
+    [cameras, verdict, clock, agentId],
+  );
+  return clock;
+}
+
+async function shows(pass: HealthPass, cameras: readonly number[], verdicts: readonly Verdict[], agent: string) {
+  for (const verdict of verdicts) {
+    await tried(cameras, verdict, agent);
+    await pass.run();
+  }
+}
+
+const statesOf = async (cameras: readonly number[]): Promise<string[]> =>
+  (
+    await database.many<{ state: string }>(
+      'select state from camera_health where camera_id = any($1::bigint[]) order by camera_id',
+      [cameras],
+    )
+  ).map(({ state }) => state);
+
+const openIncidents = async () => (await listIncidents(database, { open: true }, { limit: 50 })).incidents;
+
+describe('incidents', () => {
+  test('cameras of one host that fall ill share one incident, which closes with the last recovery', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const cameras = await addCameras(['one.example', 'one.example', 'two.example']);
+    await shows(pass, cameras, ['good', 'http_error', 'http_error'], agent);
+    expect(await statesOf(cameras)).toEqual(['online', 'online', 'online']);
+    expect(await openIncidents()).toEqual([]);
+
+    await shows(pass, cameras, ['http_error'], agent);
+    expect(await statesOf(cameras)).toEqual(['offline', 'offline', 'offline']);
+    const incidents = await openIncidents();
+    expect(incidents.map(({ kind, key, state, cameras: ill }) => ({ kind, key, state, ill }))).toEqual([
+      { kind: 'host', key: 'two.example', state: 'offline', ill: 1 },
+      { kind: 'host', key: 'one.example', state: 'offline', ill: 2 },
+    ]);
+    expect(incidents[1]?.reason).toBe(
+      '2 cameras of host one.example bring no picture: the host answered with an error.',
+    );
+
+    await shows(pass, [cameras[0] as number], ['good', 'good', 'good'], agent);
+    expect((await readIncident(database, incidents[1]?.id ?? 0)).cameras).toBe(1);
+    await shows(pass, cameras, ['good', 'good', 'good'], agent);
+    expect(await openIncidents()).toEqual([]);
+    const closed = await readIncident(database, incidents[1]?.id ?? 0);
+    expect(closed).toMatchObject({ cameras: 0, total: 2, closedAt: expect.any(Number) });
+    expect(closed.members).toHaveLength(2);
+    expect((await readHealth(database, 10)).states).toEqual({ online: 3 });
+  });
+
+  test('the timeline tells each state once, with reason and next try, and its ends meet', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const [camera = 0] = await addCameras(['one.example']);
+    await shows(pass, [camera], ['good', 'black', 'black', 'black', 'black', 'good', 'good', 'good'], agent);
+    const { states, state, reason } = await readTimeline(database, camera, { limit: 10 });
+    expect(states.map((entry) => entry.state)).toEqual(['online', 'black', 'online']);
+    expect(states[0]?.from).toBe(states[1]?.until);
+    expect(states[1]?.from).toBe(states[2]?.until);
+    expect({ state, reason }).toEqual({ state: 'online', reason: 'Pictures come and show something.' });
+    const second = await readTimeline(database, camera, { limit: 1, before: states[0]?.id });
+    expect(second.states.map((entry) => entry.state)).toEqual(['black']);
+    expect(second.next).toBe(states[1]?.id);
+  });
+
+  test('the evidence picture of an open incident is pinned, and free again afterwards', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const [camera = 0] = await addCameras(['one.example']);
+    const keep = (digest: string, verdict: Verdict, ago: number) =>
+      database.query(
+        `insert into frames (digest, camera_id, at, reason, bytes, verdict)
+         values ($1, $2, clock_timestamp() - make_interval(secs => $4), 'verdict', 10, $3)`,
+        [digest, camera, verdict, ago],
+      );
+    await keep('a'.repeat(64), 'black', 500);
+    await keep('b'.repeat(64), 'good', 100);
+    await shows(pass, [camera], ['good', 'black', 'black', 'black'], agent);
+    expect(await openIncidents()).toMatchObject([{ evidenceDigest: 'a'.repeat(64), evidenceFits: true }]);
+    const pins = () => database.many(`select digest from frame_references where kind = 'incident'`);
+    expect(await pins()).toEqual([{ digest: 'a'.repeat(64) }]);
+    await shows(pass, [camera], ['good', 'good', 'good'], agent);
+    expect(await pins()).toEqual([]);
+  });
+
+  test('half of a source on many hosts is one incident of the source, which hosts that fail later join', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const hosts = Array.from({ length: 12 }, (_, i) => `h${i}.example`);
+    const cameras = await addCameras(hosts, 'big');
+    await addCameras(['well.example'], 'other');
+    await shows(pass, cameras, ['good'], agent);
+    await shows(pass, cameras.slice(0, 11), ['http_error', 'http_error', 'http_error'], agent);
+    expect(await openIncidents()).toHaveLength(11);
+    await pass.upkeep();
+    expect(await openIncidents()).toMatchObject([{ kind: 'source', key: 'big', state: 'offline', cameras: 11 }]);
+    await shows(pass, cameras.slice(11), ['http_error', 'http_error', 'http_error'], agent);
+    expect(await openIncidents()).toMatchObject([{ kind: 'source', cameras: 12 }]);
+    await shows(pass, cameras, ['good', 'good', 'good'], agent);
+    expect(await openIncidents()).toEqual([]);
+  });
+});
+
+describe('what time and operators change', () => {
+  test('a paused camera is paused, whatever it showed, and its incident is over', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const [camera = 0] = await addCameras(['one.example']);
+    await shows(pass, [camera], ['timeout', 'timeout', 'timeout'], agent);
+    expect(await statesOf([camera])).toEqual(['offline']);
+    await database.query(`update cameras set lifecycle = 'paused'`);
+    await pass.upkeep();
+    await shows(pass, [camera], ['timeout'], agent);
+    expect(await statesOf([camera])).toEqual(['paused']);
+    expect(await openIncidents()).toEqual([]);
+    await database.query(`update cameras set lifecycle = 'active'`);
+    await pass.upkeep();
+    expect(await statesOf([camera])).toEqual(['unknown']);
+    await shows(pass, [camera], ['good'], agent);
+    expect(await statesOf([camera])).toEqual(['online']);
+  });
+
+  test('what nobody tries any more is unknown, and a retired camera has no health', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const cameras = await addCameras(['one.example', 'two.example']);
+    await shows(pass, cameras, ['good', 'black', 'black', 'black'], agent);
+    await database.query(`update camera_state set last_attempt_at = last_attempt_at - interval '1 hour'`);
+    await database.query(`update cameras set lifecycle = 'retired' where id = $1`, [cameras[1]]);
+    await pass.upkeep();
+    expect(await statesOf(cameras)).toEqual(['unknown']);
+    expect(await openIncidents()).toEqual([]);
+  });
+});
+
+describe('the guard against mass failures', () => {
+  const hosts = Array.from({ length: 10 }, (_, i) => `h${i}.example`);
+
+  async function confirmed(verdict: Verdict) {
+    const [suspect, other] = [await addAgent('first'), await addAgent('second')];
+    const cameras = await addCameras(hosts);
+    const { shardId } = await createHolder(database, { cameras: [], from: 0 });
+    for (const camera of cameras.slice(0, 3)) await addMembership(database, { camera, shardId, from: 0 });
+    const fleet = nobody({ shardId, agentId: other });
+    const pass = passOf(fleet);
+    await shows(pass, cameras, ['good', 'timeout', 'timeout', 'timeout'], suspect);
+    expect(new Set(await statesOf(cameras))).toEqual(new Set(['unknown']));
+    expect(fleet.asked).toEqual([suspect]);
+    expect(await openIncidents()).toMatchObject([{ kind: 'agent', name: 'first', cameras: 10 }]);
+    expect((await readTimeline(database, cameras[5] as number, { limit: 1 })).reason).toContain('first');
+    // The other agent has looked after the suspicion began.
+    clock = Math.max(clock, await database.clockNow());
+    await shows(pass, cameras.slice(0, 3), [verdict], other);
+    await shows(pass, cameras.slice(3), ['timeout', 'timeout'], suspect);
+    return { pass, cameras, suspect, fleet };
+  }
+
+  test('no camera is marked down before another agent has found it down, too', async () => {
+    const { cameras, fleet, suspect } = await confirmed('timeout');
+    expect(new Set(await statesOf(cameras))).toEqual(new Set(['offline']));
+    expect((await openIncidents()).map(({ kind }) => kind)).not.toContain('agent');
+    expect(fleet.trusted).toContain(suspect);
+  });
+
+  test('where another agent reaches them the agent is to blame, until its cameras answer again', async () => {
+    const { pass, cameras, suspect, fleet } = await confirmed('good');
+    expect(new Set(await statesOf(cameras.slice(3)))).toEqual(new Set(['unknown']));
+    expect((await openIncidents())[0]?.reason).toBe(
+      'Agent first gets no answer from most of its cameras at once, but agent second reaches them: look after the network of first, or drain it. 7 cameras wait for it.',
+    );
+    await shows(pass, cameras.slice(3), ['good', 'good', 'good'], suspect);
+    expect(new Set(await statesOf(cameras.slice(3)))).toEqual(new Set(['online']));
+    await pass.run();
+    expect(fleet.trusted).toEqual([suspect]);
+    expect(await openIncidents()).toEqual([]);
+  });
+
+  test('hosts that refuse prove that the network is well, and so does one host alone', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const refusing = await addCameras(hosts);
+    await shows(pass, refusing, ['good', 'http_error', 'http_error', 'http_error'], agent);
+    expect(new Set(await statesOf(refusing))).toEqual(new Set(['offline']));
+    const silent = await addCameras(Array<string>(8).fill('one.example'));
+    const second = await addAgent('b');
+    await shows(pass, silent, ['good', 'timeout', 'timeout', 'timeout'], second);
+    expect(new Set(await statesOf(silent))).toEqual(new Set(['offline']));
+  });
+});
