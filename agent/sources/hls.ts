@@ -32,7 +32,7 @@ export class HlsSource implements PolledSource {
   readonly #streams: StreamContext;
   readonly #target: Target;
   readonly #login: Credentials | undefined;
-  readonly #deadline = new StallDeadline();
+  readonly #deadline: StallDeadline;
   /** Where the rendition's own playlist is, once the master playlist has said it. */
   #rendition: string | undefined;
 
@@ -40,6 +40,7 @@ export class HlsSource implements PolledSource {
     this.minIntervalMs = spec.minIntervalMs ?? DEFAULT_INTERVAL_MS;
     this.#context = context;
     this.#streams = streamsOf(context);
+    this.#deadline = new StallDeadline(context.stallMs);
     this.#target = parseTarget(spec.url, spec.credentials);
     this.#login = spec.credentials ?? loginOf(new URL(spec.url));
   }

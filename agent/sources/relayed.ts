@@ -44,8 +44,8 @@ export class RelayedSource implements PolledSource {
   readonly #streams: StreamContext;
   readonly #target: RelayTarget;
   /** A connection's first picture takes longer than the following ones. */
-  readonly #first = new StallDeadline();
-  readonly #next = new StallDeadline();
+  readonly #first: StallDeadline;
+  readonly #next: StallDeadline;
 
   constructor(spec: SourceSpec, context: SourceContext, protocol: RelayProtocol) {
     this.minIntervalMs = spec.minIntervalMs ?? DEFAULT_INTERVAL_MS;
@@ -53,6 +53,8 @@ export class RelayedSource implements PolledSource {
     this.#protocol = protocol;
     this.#context = context;
     this.#streams = streamsOf(context);
+    this.#first = new StallDeadline(context.stallMs);
+    this.#next = new StallDeadline(context.stallMs);
     this.#target = parseRelayTarget(spec.url, protocol.scheme, spec.credentials);
   }
 

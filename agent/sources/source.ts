@@ -51,7 +51,7 @@ export interface SourceContext {
   clock: Clock;
   /** Send `X-Camfleet-Attempt`: for tests, where a simulated camera is the witness. */
   attemptHeader?: boolean;
-  /** A stream that brings no picture for so long is given up, ms. */
+  /** A stream that brings no picture for so long is given up, ms; where deadlines are learned, the first one. */
   stallMs?: number;
   /** Folders that `file:` URLs may point into. */
   fileRoots?: readonly string[];

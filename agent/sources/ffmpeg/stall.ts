@@ -9,14 +9,20 @@ const MOST_MS = 60_000;
  * camera may have become slower.
  */
 export class StallDeadline {
+  readonly #unknownMs: number;
   #mean: number | undefined;
   #deviation = 0;
   #patience = 1;
 
+  /** @param unknownMs the deadline until the first picture has come */
+  constructor(unknownMs = UNKNOWN_MS) {
+    this.#unknownMs = unknownMs;
+  }
+
   /** ms. */
   get ms(): number {
-    const learned = this.#mean === undefined ? UNKNOWN_MS : 2 * (this.#mean + 4 * this.#deviation);
-    return Math.round(Math.min(MOST_MS, Math.max(LEAST_MS, learned) * this.#patience));
+    const learned = this.#mean === undefined ? this.#unknownMs : 2 * (this.#mean + 4 * this.#deviation);
+    return Math.round(Math.min(MOST_MS, Math.max(Math.min(LEAST_MS, this.#unknownMs), learned) * this.#patience));
   }
 
   came(afterMs: number): void {

@@ -23,8 +23,8 @@ async function listening<T extends Server | HttpServer>(server: T): Promise<numb
   return (server.address() as AddressInfo).port;
 }
 
-function world() {
-  const made = streamWorld();
+function world(options: Parameters<typeof streamWorld>[0] = {}) {
+  const made = streamWorld(options);
   onTestFinished(async () => {
     await made.close();
     expect(made.decoders.running).toBe(0);
@@ -296,7 +296,23 @@ describe.skipIf(missing !== undefined)('RTSP and RTMP of servers that mean harm'
     },
   );
 
-  test('a camera that says nothing is given up at its deadline, and a lost lease does not wait for it', async () => {
+  test('a camera that says nothing is given up at its deadline', async () => {
+    const { source, decoders, limiter } = world({ stallMs: 700 });
+    const { port } = await tcpServer(() => {});
+    const drips = await serving({ '/x.m3u8': playlist('#EXTINF:2,', `http://127.0.0.1:${port}/a.ts`) });
+    for (const [transport, url] of [
+      ['rtsp', `rtsp://127.0.0.1:${port}/x`],
+      ['rtmp', `rtmp://127.0.0.1:${port}/live/x`],
+      ['hls', `${drips.url}/x.m3u8`],
+    ] as const)
+      await expect(source({ transport, url }).fetchOnce({}), transport).rejects.toMatchObject({
+        code: 'SOURCE_TIMEOUT',
+        details: { timeoutMs: 700 },
+      });
+    await eventually(() => decoders.running === 0 && limiter.size === 0, { withinMs: 5_000 });
+  });
+
+  test('a lost lease does not wait for a deadline', async () => {
     const { source, decoders, limiter } = world();
     const { port } = await tcpServer(() => {});
     const lease = new AbortController();

@@ -17,15 +17,21 @@ export interface StreamWorld {
 /** What a capture thread gives to its sources, with loopback allowed unless `allow` says otherwise. */
 export function streamWorld({
   allow = ['127.0.0.0/8'],
+  stallMs,
   ...options
-}: Partial<DecodersOptions> & { allow?: string[] } = {}): StreamWorld {
+}: Partial<DecodersOptions> & { allow?: string[]; stallMs?: number } = {}): StreamWorld {
   const clock = systemClock;
   const egress = new EgressRule({ allow });
   const limiter = new HostLimiter({ clock, concurrency: 4, minDelayMs: 0 });
   const userAgent = 'camfleet-test (contact@example.org)';
   const http = new HttpClient({ egress, limiter, clock, userAgent });
   const decoders = new Decoders({ clock, ...options });
-  const context = { http, clock, streams: { egress, limiter, decoders, userAgent } };
+  const context = {
+    http,
+    clock,
+    ...(stallMs !== undefined && { stallMs }),
+    streams: { egress, limiter, decoders, userAgent },
+  };
   return {
     decoders,
     limiter,
