@@ -122,7 +122,7 @@ class Benchmark {
 
   /** Only the runs that have such a row: maps are large. */
   #mapNeeds(): Need[] {
-    const having = this.#runs.filter(({ rows }) => rows.some((row) => ROWS[row]?.isLevelTwo));
+    const having = this.#runs.filter(({ rows }) => rows.some((row) => ROWS[row]?.levelTwo));
     return having.length > 0 ? needsOfRuns(having, this.#parts.data) : [];
   }
 
@@ -217,11 +217,12 @@ class Benchmark {
 
 /** Models that a row is made of; a head that several rows share counts for each. */
 function costOfRow(row: string, models: SplitModels): RowCost {
-  const { heads, outOfFold = [] } = ROWS[row] as (typeof ROWS)[string];
+  const { heads, outOfFold = [], levelTwo = [] } = ROWS[row] as (typeof ROWS)[string];
   const isOwn = (model: string): boolean =>
     model === row ||
     (heads as readonly string[]).includes(model) ||
-    (outOfFold as readonly string[]).some((head) => model.startsWith(`${head}/`));
+    (outOfFold as readonly string[]).some((head) => model.startsWith(`${head}/fold-`)) ||
+    (levelTwo as readonly string[]).some((head) => model === `${head}/level-2`);
   const own = [...models.used].flatMap(([model, result]) => (isOwn(model) ? [result] : []));
   const sum = (of: (result: ModelResult) => number): number => own.reduce((total, result) => total + of(result), 0);
   return {

@@ -71,5 +71,5 @@ export function rowsAskedFor({ rows, levelTwo = false }: Pick<BenchmarkOptions, 
     throw new AppError('BENCHMARK_OPTIONS', `There are no rows ${unknown.join(', ')}; known are ${known.join(', ')}.`);
   }
   const wanted = known.filter((name) => rows === undefined || name === BASELINE || rows.includes(name));
-  return wanted.filter((name) => levelTwo || !ROWS[name]?.isLevelTwo);
+  return wanted.filter((name) => levelTwo || !ROWS[name]?.levelTwo);
 }

@@ -1,6 +1,7 @@
 import { escape } from '../report/plots.ts';
 import { STYLE } from '../report/style.ts';
 import { profileFigures } from './figures.ts';
+import { counted } from './report.ts';
 import type { BenchmarkReport } from './document.ts';
 import { barsTable, claimsTable, costTable, differencesTable, tableOne } from './tables.ts';
 
@@ -34,7 +35,7 @@ function lead({ backbone, layer, engine, startedAt, options, balanced, ground }:
     backbone,
     `features: GAP(${layer})`,
     engine,
-    `${options.splits} splits, ${options.seeds} seeds`,
+    `${counted(options.splits, 'split')}, ${counted(options.seeds, 'seed')}`,
     balanced ? `judged on ${ground}: ${balanced.name}, ${balanced.images} images, weighted as training mixes classes` : 'judged on the splits’ own test parts', // prettier-ignore
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC`,
   ];

@@ -57,7 +57,7 @@ export function buildReport(input: ReportInput): BenchmarkReport {
     rows: rows.map((name) => reportedRow(name, input, judge)),
     differences,
     bars: BARS.flatMap((bar) => judgeBar(bar, differences[ground]?.all[bar.row] ?? {}) ?? []),
-    claims: judgedClaims(runs, rows, ground, judge),
+    claims: judgedClaims(input, ground, judge),
     warnings: warningsOf(input),
   };
 }
@@ -80,15 +80,12 @@ function differencesOf(
   );
 }
 
-function judgedClaims(
-  runs: readonly RunOutcome[],
-  rows: readonly string[],
-  ground: Ground,
-  judge: Judge,
-): BenchmarkReport['claims'] {
+function judgedClaims({ runs, rows, options }: ReportInput, ground: Ground, judge: Judge): BenchmarkReport['claims'] {
   return CLAIMS.map((claim) => {
     const { better, than, figure } = claim;
-    const isRun = rows.includes(better) && rows.includes(than);
+    // Without views M0 is the row without augmentation.
+    const isSame = options.mostViews === 0 && [better, than].every((row) => row === 'm0' || row === 'no-aug');
+    const isRun = rows.includes(better) && rows.includes(than) && !isSame;
     const compared = isRun ? compareAll(runs, { baseline: than, rows: [better], ground }, judge) : {};
     const difference = compared[better]?.[figure];
     return { ...claim, difference: difference ?? null, verdict: judgeClaim(difference) };
@@ -179,7 +176,7 @@ function warningsOf({ data, options, notes, convergence, settings }: ReportInput
       : `Augmentation is approximated: each image has a fixed pool of ${views(profiles)} augmented views, the same for every row, in place of fresh ones.`,
     'Eq. 2 runs in level 1, from the second pass on: but for rows of level 2 only a head on the frozen trunk is trained here.',
     ...(options.splits < 10
-      ? [`${options.splits} splits only: the bars ask for 10, so their verdicts are provisional.`]
+      ? [`${counted(options.splits, 'split')} only: the bars ask for 10, so their verdicts are provisional.`]
       : []),
     ...(options.splits * options.seeds === 1 ? ['One run: intervals hold the noise of the test images only.'] : []),
     ...(options.seeds > 1 ? ['Several seeds of a split count as splits of their own in the bootstrap.'] : []),
@@ -191,6 +188,8 @@ function warningsOf({ data, options, notes, convergence, settings }: ReportInput
     ...notes,
   ];
 }
+
+export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 function views(profiles: readonly { views: readonly number[] }[]): string {
   const all = profiles.flatMap((profile) => profile.views);

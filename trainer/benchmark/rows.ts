@@ -43,8 +43,8 @@ export interface Row {
   /** Heads on all training images, and heads trained out of fold, too; for the estimate of the cost. */
   heads: readonly RecipeName[];
   outOfFold?: readonly RecipeName[];
-  /** Trains the blocks behind the cut, too; run when it is asked for. */
-  isLevelTwo?: boolean;
+  /** Heads that train on with the blocks behind the cut; such rows are run when they are asked for. */
+  levelTwo?: readonly RecipeName[];
   /** Takes many times a head's time: on the first split of the smallest profile alone, unless in full. */
   isCostly?: boolean;
   predict(models: SplitModels): Promise<RowOutcome>;
@@ -239,7 +239,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     group: 'field',
     heads: [],
     isCostly: true,
-    isLevelTwo: true,
+    levelTwo: ['m0'],
     predict: async (models) => plain(await models.levelTwo('m0'), models),
   },
   'proposed-level-2': {
@@ -247,7 +247,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     short: 'Eq. 3 level 2',
     group: 'field',
     isCostly: true,
-    isLevelTwo: true,
+    levelTwo: ['m0', 'm1'],
     ...fused('search', levelTwo),
   },
 };

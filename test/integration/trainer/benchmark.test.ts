@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 60_000 });
 type Manifest = Record<string, Record<string, { file: string; camera: string }[]>>;
 
 /** Rows of level 2 need a backbone with blocks behind its cut. */
-const ALL = Object.keys(ROWS).filter((name) => !ROWS[name]?.isLevelTwo);
+const ALL = Object.keys(ROWS).filter((name) => !ROWS[name]?.levelTwo);
 /** Training images of each class: one common, one rare. */
 const TRAINING: Record<string, number> = { grass: 12, road: 6, water: 3 };
 
