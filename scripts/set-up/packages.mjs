@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { runQuietly, say, SetUpError } from './progress.mjs';
@@ -16,12 +16,50 @@ const PACKAGES = {
     purpose: 'tests of the page in a browser',
     otherwise: 'or put another Chromium on the PATH',
   },
+  ffmpeg: {
+    isPresent: () => Boolean(findProgram('ffmpeg')),
+    purpose: 'tests of streams',
+    otherwise: 'or put another ffmpeg on the PATH',
+  },
+  'libnginx-mod-rtmp': {
+    isPresent: () => existsSync('/usr/lib/nginx/modules/ngx_rtmp_module.so'),
+    purpose: 'tests of streams against nginx',
+    otherwise: 'there is no other way',
+  },
+  ...gstreamer({
+    'gir1.2-gst-rtsp-server-1.0': 'girepository-1.0/GstRtspServer-1.0.typelib',
+    'python3-gi': 'python3/dist-packages/gi/__init__.py',
+    'gstreamer1.0-plugins-base': 'gstreamer-1.0/libgstvideotestsrc.so',
+    'gstreamer1.0-plugins-good': 'gstreamer-1.0/libgstrtp.so',
+    'gstreamer1.0-plugins-ugly': 'gstreamer-1.0/libgstx264.so',
+  }),
 };
+
+/** The parts of GStreamer's RTSP server, each with a file by which to see it, below /usr/lib or its folder for this machine. */
+function gstreamer(parts) {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, file]) => [
+      name,
+      {
+        isPresent: () => isInLib(file),
+        purpose: 'tests of streams against GStreamer',
+        otherwise: 'there is no other way',
+      },
+    ]),
+  );
+}
+
+function isInLib(file) {
+  const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib').filter((name) => name.endsWith('-linux-gnu')) : [];
+  return ['.', ...folders].some((folder) => existsSync(join('/usr/lib', folder, file)));
+}
+
+const STREAM_SERVERS = Object.keys(PACKAGES).filter((name) => PACKAGES[name].purpose.startsWith('tests of streams'));
 
 /** What each command cannot do without, and what it would like. */
 const NEEDS = {
   quickstart: { needed: ['redis-server'], wanted: [] },
-  test: { needed: ['redis-server'], wanted: ['chromium'] },
+  test: { needed: ['redis-server'], wanted: ['chromium', ...STREAM_SERVERS] },
 };
 
 export function findProgram(name) {
@@ -57,21 +95,30 @@ export function aptCommand() {
 
 /**
  * Installs what the command needs, where that is allowed. On a terminal it asks first, unless `yes`.
- * @returns {Promise<string[]>} one sentence for each wanted package that stays away
+ * @returns {Promise<string[]>} one sentence for each purpose that wanted packages stay away from
  */
 export async function installSystemPackages(command, { yes }) {
   const missing = missingFor(command);
   const all = [...missing.needed, ...missing.wanted];
   if (all.length === 0) return [];
   const apt = aptCommand();
-  if (apt && (await isAgreed(all, yes))) await aptInstall(apt, all);
+  if (apt && (await isAgreed(all, yes))) {
+    await aptInstall(apt, all);
+    // One that cannot be had keeps apt from installing any: what is only wanted must not cost what is needed.
+    const { needed } = missingFor(command);
+    if (needed.length > 0 && missing.wanted.length > 0) await aptInstall(apt, needed);
+  }
   const left = missingFor(command);
   if (left.needed.length > 0) throw new SetUpError(adviceFor(left.needed), 2);
-  return left.wanted.map((name) => `Skipped: ${PACKAGES[name].purpose}. ${adviceFor([name])}`);
+  const purposes = new Set(left.wanted.map((name) => PACKAGES[name].purpose));
+  return [...purposes].map((purpose) => {
+    const names = left.wanted.filter((name) => PACKAGES[name].purpose === purpose);
+    return `Skipped: ${purpose}. ${adviceFor(names)}`;
+  });
 }
 
 function adviceFor(names) {
-  const others = names.map((name) => PACKAGES[name].otherwise).join(', ');
+  const others = [...new Set(names.map((name) => PACKAGES[name].otherwise))].join(', ');
   return `${names.join(', ')} is missing; run: sudo apt-get install -y ${names.join(' ')} (${others}).`;
 }
 

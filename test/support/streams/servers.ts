@@ -101,7 +101,7 @@ export function publish(url: string, { keyFrameEvery = 10, size = '320x240', bFr
     '1',
   ];
   const rest = ['-pix_fmt', 'yuv420p', '-c:a', 'aac', '-f', 'flv', url];
-  return startProcess('/usr/bin/ffmpeg', {
+  return startProcess('ffmpeg', {
     args: ['-nostdin', '-loglevel', 'error', ...video, ...sound, ...h264, ...rest],
     endAfterTest: false,
   });
