@@ -59,16 +59,20 @@ export interface EgressOptions {
   /** Ranges that the operator allows although they are not public, e.g. `['127.0.0.0/8', 'fd00::/8']`. */
   allow?: readonly string[];
   lookup?: Lookup;
+  /** Why nothing must be asked of this host, whatever its address (`'taken down: …'`). */
+  reasonAgainstHost?: (host: string) => string | undefined;
 }
 
 /** Says which addresses this agent may contact. It judges addresses, never names: a name is judged by what it resolves to. */
 export class EgressRule {
   readonly #allowed: readonly Range[];
   readonly #lookup: Lookup;
+  readonly #reasonAgainstHost: (host: string) => string | undefined;
 
-  constructor({ allow = [], lookup = systemLookup as Lookup }: EgressOptions = {}) {
+  constructor({ allow = [], lookup = systemLookup as Lookup, reasonAgainstHost }: EgressOptions = {}) {
     this.#allowed = allow.map(range);
     this.#lookup = lookup;
+    this.#reasonAgainstHost = reasonAgainstHost ?? (() => undefined);
   }
 
   /** Why this address must not be contacted (`'loopback'`, `'private'`, …); `undefined` when it may be. */
@@ -83,6 +87,8 @@ export class EgressRule {
 
   /** Throws `SOURCE_BLOCKED` unless the address may be contacted. */
   check(host: string, address: string): void {
+    const wish = this.#reasonAgainstHost(host);
+    if (wish !== undefined) throw unwanted(host, wish);
     const reason = this.reasonAgainst(address);
     if (reason !== undefined) throw blocked(host, address, reason);
   }
@@ -96,6 +102,8 @@ export class EgressRule {
     options: LookupOptions,
     callback: (error: Error | null, address: string | LookupAddress[], family?: number) => void,
   ): void => {
+    const wish = this.#reasonAgainstHost(hostname);
+    if (wish !== undefined) return callback(unwanted(hostname, wish), []);
     this.#lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, []);
       const permitted = addresses.filter(({ address }) => this.reasonAgainst(address) === undefined);
@@ -109,6 +117,9 @@ export class EgressRule {
     });
   };
 }
+
+const unwanted = (host: string, reason: string): AppError =>
+  sourceError('SOURCE_BLOCKED', `${host} must not be asked (${reason}).`, { host, reason });
 
 function blocked(host: string, address: string, reason: string): AppError {
   return sourceError(

@@ -1,31 +1,44 @@
 import type { Clock } from '../../common/runtime/clock.ts';
+import { backoffMs } from '../../common/runtime/retry.ts';
 
 export interface BreakerPolicy {
-  /** Failures in a row, over all cameras of the host, after which it is left alone. */
+  /** Different cameras of the host that must fail one after the other before it is left alone. */
   failures: number;
-  /** For how long, ms. Then one attempt decides. */
-  openMs: number;
+  /** For how long at first, ms, with full jitter; each failed try doubles it up to the ceiling. */
+  firstMs: number;
+  ceilingMs: number;
+}
+
+export interface BreakerOptions extends BreakerPolicy {
+  clock: Clock;
+  /** The host is left alone for so long from now, ms; 0: it answers again. */
+  onChange?: (host: string, ms: number) => void;
+  random?: () => number;
 }
 
 interface Trouble {
-  failures: number;
+  /** Cameras that failed since the last success. */
+  cameras: Set<number | symbol>;
+  /** Tries in a row that did not help. */
+  level: number;
   /** Monotonic ms; the host is left alone until then. */
   openUntil: number;
   trying: boolean;
 }
 
+/** Whoever waits for the try of another camera looks again after this time. */
+const LOOK_AGAIN_MS = 5_000;
+
 /**
- * Leaves a host alone that fails again and again, so that its 300 cameras do not all knock. States of a host: closed (nothing
- * stored, or fewer failures than the policy's), open (until `openUntil`), half-open (one attempt is under way and decides).
+ * Leaves a host alone that fails for camera after camera, so that its 300 cameras do not all knock. States of a host: closed
+ * (nothing stored, or fewer failures than the policy's), open (until `openUntil`), half-open (one camera is tried and decides).
  */
 export class HostBreaker {
-  readonly #policy: BreakerPolicy;
-  readonly #clock: Clock;
+  readonly #options: BreakerOptions;
   readonly #troubles = new Map<string, Trouble>();
 
-  constructor({ clock, ...policy }: BreakerPolicy & { clock: Clock }) {
-    this.#clock = clock;
-    this.#policy = policy;
+  constructor(options: BreakerOptions) {
+    this.#options = options;
   }
 
   /** Hosts in trouble. */
@@ -33,32 +46,62 @@ export class HostBreaker {
     return this.#troubles.size;
   }
 
-  /** How long to leave the host alone, ms; 0: try now, and report by `succeeded` or `failed`. */
+  /** How long to leave the host alone, ms; 0: try now, and report by `succeeded`, `failed` or `abandoned`. */
   waitMs(host: string): number {
     const trouble = this.#troubles.get(host);
-    if (!trouble || trouble.failures < this.#policy.failures) return 0;
-    const left = trouble.openUntil - this.#clock.monotonic();
+    if (!trouble || !this.#isOpen(trouble)) return 0;
+    const left = trouble.openUntil - this.#options.clock.monotonic();
     if (left > 0) return left;
-    if (trouble.trying) return this.#policy.openMs;
+    if (trouble.trying) return LOOK_AGAIN_MS;
     trouble.trying = true;
     return 0;
   }
 
   succeeded(host: string): void {
+    const trouble = this.#troubles.get(host);
+    if (!trouble) return;
     this.#troubles.delete(host);
+    if (this.#isOpen(trouble)) this.#options.onChange?.(host, 0);
   }
 
-  failed(host: string): void {
-    const trouble = this.#troubles.get(host) ?? { failures: 0, openUntil: -Infinity, trying: false };
-    this.#troubles.set(host, trouble);
-    trouble.failures++;
+  /** A failure that is the host's, of one of its cameras. */
+  failed(host: string, camera: number | symbol = Symbol('a camera')): void {
+    const trouble = this.#troubleOf(host);
+    const wasOpen = this.#isOpen(trouble);
+    const decides = trouble.trying || !wasOpen;
+    if (trouble.cameras.size < this.#options.failures) trouble.cameras.add(camera);
     trouble.trying = false;
-    if (trouble.failures >= this.#policy.failures) trouble.openUntil = this.#clock.monotonic() + this.#policy.openMs;
+    // Of those that were under way when it opened only the first counts.
+    if (!this.#isOpen(trouble) || !decides) return;
+    const ms = backoffMs(this.#options, trouble.level++, this.#options.random);
+    trouble.openUntil = this.#options.clock.monotonic() + ms;
+    this.#options.onChange?.(host, ms);
   }
 
-  /** The attempt that should have decided was given up (its lease is gone). */
+  /** The attempt that should have decided was given up (its lease is gone), or said nothing about the host. */
   abandoned(host: string): void {
     const trouble = this.#troubles.get(host);
     if (trouble) trouble.trying = false;
+  }
+
+  /** Another agent, or an earlier holder, found the host failing: one camera of it is tried after so many ms. */
+  told(host: string, ms: number): void {
+    const trouble = this.#troubleOf(host);
+    if (this.#isOpen(trouble)) return;
+    while (!this.#isOpen(trouble)) trouble.cameras.add(Symbol('told'));
+    trouble.openUntil = this.#options.clock.monotonic() + Math.min(ms, this.#options.ceilingMs);
+  }
+
+  #isOpen({ cameras }: Trouble): boolean {
+    return cameras.size >= this.#options.failures;
+  }
+
+  #troubleOf(host: string): Trouble {
+    let trouble = this.#troubles.get(host);
+    if (!trouble) {
+      trouble = { cameras: new Set(), level: 0, openUntil: -Infinity, trying: false };
+      this.#troubles.set(host, trouble);
+    }
+    return trouble;
   }
 }

@@ -9,11 +9,14 @@ export interface HostBudget {
 }
 
 interface Waiter {
+  host: string;
   go(): void;
 }
 
 interface HostState {
   active: number;
+  /** The same by the name under which they asked; only where several names are one host. */
+  activeOf?: Map<string, number>;
   /** Monotonic ms before which no request may begin. */
   notBefore: number;
   queue: Waiter[];
@@ -22,13 +25,14 @@ interface HostState {
 
 /**
  * Politeness per host (name without port): how many requests at once and how long between two. First come, first served.
- * A host that nobody asks for takes no memory.
+ * Several names may be one host (`setKey`). A host that nobody asks for takes no memory.
  */
 export class HostLimiter {
   readonly #clock: Clock;
   readonly #usual: HostBudget;
   readonly #budgets = new Map<string, HostBudget>();
   readonly #hosts = new Map<string, HostState>();
+  readonly #keys = new Map<string, string>();
   #sweepAt = 64;
 
   constructor({ clock, ...usual }: HostBudget & { clock: Clock }) {
@@ -41,7 +45,7 @@ export class HostLimiter {
     return this.#hosts.size;
   }
 
-  /** This agent's part of a host's budget; `undefined` goes back to the usual one. */
+  /** This agent's part of a host's budget; `undefined` goes back to the usual one. `host` is a key where several names are one. */
   setBudget(host: string, budget: HostBudget | undefined): void {
     if (budget) this.#budgets.set(host, budget);
     else this.#budgets.delete(host);
@@ -49,11 +53,33 @@ export class HostLimiter {
     if (state) this.#pump(host, state);
   }
 
+  /** From now on this name counts as that host; `undefined`: as itself. What is under way and what waits goes with it. */
+  setKey(host: string, key: string | undefined): void {
+    const before = this.#keyOf(host);
+    if (key === undefined || key === host) this.#keys.delete(host);
+    else this.#keys.set(host, key);
+    const after = this.#keyOf(host);
+    const from = this.#hosts.get(before);
+    if (before === after || !from) return;
+    const to = this.#stateOf(after);
+    const active = before === host && !from.activeOf ? from.active : (from.activeOf?.get(host) ?? 0);
+    from.active -= active;
+    from.activeOf?.delete(host);
+    to.active += active;
+    if (active > 0) (to.activeOf ??= new Map([[after, to.active - active]])).set(host, active);
+    to.notBefore = Math.max(to.notBefore, from.notBefore);
+    to.queue.push(...from.queue.filter((waiter) => waiter.host === host));
+    from.queue = from.queue.filter((waiter) => waiter.host !== host);
+    if (this.#isIdle(from)) this.#hosts.delete(before);
+    this.#pump(after, to);
+  }
+
   /** Takes a slot at once, or says that one has to wait for it. */
   tryAcquire(host: string): boolean {
-    const state = this.#stateOf(host);
-    if (state.queue.length > 0 || !this.#mayStart(host, state)) return false;
-    this.#begin(host, state);
+    const key = this.#keyOf(host);
+    const state = this.#stateOf(key);
+    if (state.queue.length > 0 || !this.#mayStart(key, state)) return false;
+    this.#begin(key, state, host);
     return true;
   }
 
@@ -61,9 +87,11 @@ export class HostLimiter {
   acquire(host: string, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (this.tryAcquire(host)) return Promise.resolve();
-    const state = this.#stateOf(host);
+    const key = this.#keyOf(host);
+    const state = this.#stateOf(key);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
+        host,
         go: () => {
           withdraw?.();
           resolve();
@@ -71,21 +99,30 @@ export class HostLimiter {
       };
       const withdraw = signal
         ? onAbort(signal, (reason) => {
-            state.queue = state.queue.filter((other) => other !== waiter);
+            // Where it waits now: its host may have become another's meanwhile.
+            const now = this.#hosts.get(this.#keyOf(host)) ?? state;
+            now.queue = now.queue.filter((other) => other !== waiter);
             reject(reason as Error);
           })
         : undefined;
       state.queue.push(waiter);
-      this.#pump(host, state);
+      this.#pump(key, state);
     });
   }
 
   release(host: string): void {
-    const state = this.#hosts.get(host);
+    const key = this.#keyOf(host);
+    const state = this.#hosts.get(key);
     if (!state) return;
     state.active--;
-    this.#pump(host, state);
-    if (this.#isIdle(state)) this.#hosts.delete(host);
+    if (state.activeOf) state.activeOf.set(host, (state.activeOf.get(host) ?? 1) - 1);
+    this.#pump(key, state);
+    if (this.#isIdle(state)) this.#hosts.delete(key);
+  }
+
+  #keyOf(host: string): string {
+    const name = host.startsWith('[') ? host.slice(1, -1) : host;
+    return this.#keys.get(name) ?? name;
   }
 
   #budgetOf(host: string): HostBudget {
@@ -116,16 +153,19 @@ export class HostLimiter {
     return state.active < this.#budgetOf(host).concurrency && state.notBefore <= this.#clock.monotonic();
   }
 
-  #begin(host: string, state: HostState): void {
+  #begin(key: string, state: HostState, host: string): void {
     state.active++;
-    const { minDelayMs } = this.#budgetOf(host);
+    if (host !== key) state.activeOf ??= new Map([[key, state.active - 1]]);
+    state.activeOf?.set(host, (state.activeOf.get(host) ?? 0) + 1);
+    const { minDelayMs } = this.#budgetOf(key);
     if (minDelayMs > 0) state.notBefore = this.#clock.monotonic() + minDelayMs;
   }
 
   #pump(host: string, state: HostState): void {
     while (state.queue.length > 0 && this.#mayStart(host, state)) {
-      this.#begin(host, state);
-      state.queue.shift()!.go();
+      const waiter = state.queue.shift()!;
+      this.#begin(host, state, waiter.host);
+      waiter.go();
     }
     if (state.queue.length > 0 && !state.timer && state.active < this.#budgetOf(host).concurrency) {
       state.timer = true;

@@ -17,14 +17,20 @@ export interface SupervisorOptions {
   /** The camera's host without port; trouble is counted by it. */
   host: string;
   breaker: HostBreaker;
+  /** Which camera of the host this is: one that fails alone does not open the breaker. */
+  camera?: number;
+  /** How long the source must not run from now, ms, whatever the reason; looked at before each run and after each picture. */
+  waitMs?: () => number;
   clock: Clock;
   signal: AbortSignal;
   policy?: BackoffPolicy;
   random?: () => number;
 }
 
-// A camera that restarts takes about half a minute; a minute at most keeps a dead one cheap and a mended one soon noticed.
-const DEFAULT_POLICY: BackoffPolicy = { firstMs: 1_000, ceilingMs: 60_000 };
+// A camera that restarts takes about half a minute, and is soon noticed; one that is dead for a day is asked once an hour.
+const DEFAULT_POLICY: BackoffPolicy = { firstMs: 1_000, ceilingMs: 3_600_000 };
+/** Whoever waits for long looks again from time to time, because what it waits for may be called off. */
+const MOST_REST_MS = 60_000;
 
 /**
  * Keeps a continuous source running until the signal aborts: restarts it with full jitter and a ceiling, and leaves a host
@@ -32,23 +38,25 @@ const DEFAULT_POLICY: BackoffPolicy = { firstMs: 1_000, ceilingMs: 60_000 };
  */
 export async function* supervise(
   source: FrameSource,
-  { host, breaker, clock, signal, policy = DEFAULT_POLICY, random }: SupervisorOptions,
+  { host, breaker, camera, waitMs = () => 0, clock, signal, policy = DEFAULT_POLICY, random }: SupervisorOptions,
 ): AsyncGenerator<SupervisedEvent> {
   let failures = 0;
   while (!signal.aborted) {
-    const alone = breaker.waitMs(host);
+    const alone = waitMs() || breaker.waitMs(host);
     if (alone > 0) {
-      if (!(await rest(clock, alone, signal))) return;
+      if (!(await rest(clock, Math.min(alone, MOST_REST_MS), signal))) return;
       continue;
     }
     let failure: unknown;
     let settled = false;
+    let closed = false;
     try {
       for await (const frame of source.frames(signal)) {
         failures = 0;
         settled = true;
         breaker.succeeded(host);
         yield { kind: 'frame', frame };
+        if ((closed = waitMs() > 0)) break;
       }
     } catch (error) {
       failure = error;
@@ -57,7 +65,8 @@ export async function* supervise(
       if (!settled && failure === undefined) breaker.abandoned(host);
     }
     if (signal.aborted) return breaker.abandoned(host);
-    breaker.failed(host);
+    if (closed) continue;
+    breaker.failed(host, camera);
     const retryInMs = backoffMs(policy, failures++, random);
     yield { kind: 'failure', judgement: verdictOfSourceError(failure), error: failure, at: clock.now(), retryInMs };
     if (!(await rest(clock, retryInMs, signal))) return;

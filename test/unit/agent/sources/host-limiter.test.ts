@@ -88,3 +88,50 @@ test('300 requests waiting under one lease share one listener', async () => {
   expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(299);
   expect(warnings).toEqual([]);
 });
+
+test('two names of one host share its budget, also what was under way and what waited before that was known', async () => {
+  const { clock, limiter, started, start } = setUp(2, 0);
+  limiter.setBudget('one', { concurrency: 2, minDelayMs: 0 });
+  for (const name of ['a', 'b', 'c']) void start(name, 'one');
+  for (const name of ['x', 'y', 'z']) void start(name, 'two');
+  await clock.advance(0);
+  expect(started).toHaveLength(4);
+  limiter.setKey('two', 'one');
+  expect(limiter.size).toBe(1);
+  limiter.release('two');
+  limiter.release('one');
+  await clock.advance(1);
+  // Four were under way, two have ended: the budget of two is used up.
+  expect(started).toHaveLength(4);
+  limiter.release('two');
+  limiter.release('one');
+  await clock.advance(1);
+  expect(started.slice(4)).toEqual(['c@2', 'z@2']);
+  expect(limiter.tryAcquire('two')).toBe(false);
+  limiter.release('one');
+  limiter.release('two');
+  await clock.advance(0);
+  expect(limiter.size).toBe(0);
+});
+
+test('names that are no longer one host part with what each has under way', async () => {
+  const { clock, limiter, started, start } = setUp(2, 0);
+  limiter.setKey('two', 'one');
+  void start('a', 'one');
+  void start('x', 'two');
+  void start('y', 'two');
+  await clock.advance(0);
+  expect(started).toEqual(['a@0', 'x@0']);
+  limiter.setKey('two', undefined);
+  await clock.advance(0);
+  expect(started).toEqual(['a@0', 'x@0', 'y@0']);
+  for (const host of ['two', 'two', 'one']) limiter.release(host);
+  expect(limiter.size).toBe(0);
+});
+
+test('an IPv6 address is one host with and without its brackets', () => {
+  const { limiter } = setUp(1, 0);
+  expect([limiter.tryAcquire('[::1]'), limiter.tryAcquire('::1')]).toEqual([true, false]);
+  limiter.release('[::1]');
+  expect(limiter.size).toBe(0);
+});

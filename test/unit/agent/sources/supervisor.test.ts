@@ -26,7 +26,7 @@ function breaking(...runs: number[]): FrameSource & { runs: number } {
 function setUp(source: FrameSource, failures = 1_000) {
   const clock = new SimulatedClock();
   const lease = new AbortController();
-  const breaker = new HostBreaker({ clock, failures, openMs: 60_000 });
+  const breaker = new HostBreaker({ clock, failures, firstMs: 60_000, ceilingMs: 60_000, random: () => 0 });
   const events: SupervisedEvent[] = [];
   const done = (async () => {
     // random 0: always the whole of the jitter's span
@@ -74,25 +74,36 @@ test('the end of the lease ends it at once and quietly, also while it waits', as
   expect(source.runs).toBe(1);
 });
 
-test('an open breaker keeps all cameras of the host away; then one attempt decides', async () => {
+test('a source that must not run is ended, waits, and runs again', async () => {
   const clock = new SimulatedClock();
-  const breaker = new HostBreaker({ clock, failures: 3, openMs: 60_000 });
-  for (let i = 0; i < 3; i++) {
-    expect(breaker.waitMs('h')).toBe(0);
-    breaker.failed('h');
-  }
-  expect(breaker.waitMs('h')).toBe(60_000);
-  expect(breaker.waitMs('other')).toBe(0);
-  await clock.advance(60_000);
-  expect([breaker.waitMs('h'), breaker.waitMs('h')]).toEqual([0, 60_000]);
-  breaker.failed('h');
-  expect(breaker.waitMs('h')).toBe(60_000);
-  await clock.advance(60_000);
-  expect(breaker.waitMs('h')).toBe(0);
-  breaker.abandoned('h');
-  expect(breaker.waitMs('h')).toBe(0);
-  breaker.succeeded('h');
-  expect([breaker.waitMs('h'), breaker.size]).toEqual([0, 0]);
+  const lease = new AbortController();
+  let closedUntil = 5_000;
+  const source: FrameSource & { runs: number } = {
+    minIntervalMs: 0,
+    runs: 0,
+    async *frames(signal) {
+      this.runs++;
+      for (;;) {
+        await clock.sleep(1_000, signal);
+        yield frame;
+      }
+    },
+  };
+  const breaker = new HostBreaker({ clock, failures: 1, firstMs: 60_000, ceilingMs: 60_000 });
+  const waitMs = () => Math.max(0, closedUntil - clock.monotonic());
+  const seen: number[] = [];
+  const done = (async () => {
+    for await (const event of supervise(source, { host: 'h', breaker, clock, signal: lease.signal, waitMs })) {
+      expect(event.kind).toBe('frame');
+      seen.push(clock.monotonic());
+      if (seen.length === 2) closedUntil = 200_000;
+    }
+  })();
+  await clock.advance(0);
+  await clock.advance(202_500);
+  expect([seen, source.runs]).toEqual([[6_000, 7_000, 201_000, 202_000], 2]);
+  lease.abort();
+  await done;
 });
 
 test('under a breaker a dead host is tried once a minute', async () => {
