@@ -30,6 +30,7 @@ const letters = Object.entries(MEANINGS)
   .map(([verdict, { state }]) => `('${verdict}', '${LETTERS[state]}')`)
   .join(', ');
 
+// Whole milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
 // Most rows that changed say what is known already and end at `settled`, without being written.
 const READ_SAMPLES = statement(
   'health.samples',
@@ -41,7 +42,8 @@ const READ_SAMPLES = statement(
    left join camera_health h on h.camera_id = s.camera_id
    join cameras c on c.id = s.camera_id
    where s.changed_at > instant_of_ms($1)
-     and (h.camera_id is null or (h.settled is distinct from m.letter and h.seen_at < s.last_attempt_at))
+     and (h.camera_id is null or (h.settled is distinct from m.letter
+       and ms_of_instant(h.seen_at) < ms_of_instant(s.last_attempt_at)))
      and c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
    order by s.camera_id limit $2`,
 );
