@@ -29,6 +29,8 @@ export interface ExchangeOptions {
   maxBytes: number;
   now: () => number;
   stream?: StreamReader | undefined;
+  /** Told of the status as soon as it is there. */
+  onStatus?: ((status: number, rawHeaders: readonly Buffer[]) => void) | undefined;
 }
 
 /**
@@ -74,6 +76,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return true;
     this.#status = status;
     this.#rawHeaders = rawHeaders;
+    this.#options.onStatus?.(status, rawHeaders);
     const announced = Number(header(rawHeaders, 'content-length') ?? 0);
     if (!this.#options.stream && announced > this.#options.maxBytes) this.#failTooLarge(announced);
     else if (this.#options.stream) this.#guard(() => this.#options.stream?.onHeaders(status, rawHeaders));
@@ -133,11 +136,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 /** The first header of this lower-case name; `undefined` when it is absent. */
 export function header(rawHeaders: readonly Buffer[], name: string): string | undefined {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const key = rawHeaders[i]!;
-    // Lengths first: most headers are ruled out without making a string of them.
-    if (key.length === name.length && key.toString('latin1').toLowerCase() === name)
-      return rawHeaders[i + 1]!.toString('latin1');
-  }
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+    if (isNamed(rawHeaders[i]!, name)) return rawHeaders[i + 1]!.toString('latin1');
   return undefined;
 }
+
+/** All headers of this lower-case name, in their order. */
+export function valuesOf(rawHeaders: readonly Buffer[], name: string): string[] {
+  return rawHeaders
+    .filter((_, index) => index % 2 === 1 && isNamed(rawHeaders[index - 1]!, name))
+    .map((value) => value.toString('latin1'));
+}
+
+// Lengths first: most headers are ruled out without making a string of them.
+const isNamed = (key: Buffer, name: string): boolean =>
+  key.length === name.length && key.toString('latin1').toLowerCase() === name;

@@ -4,9 +4,11 @@ import { Connections } from './connections.ts';
 import { createConnector } from './egress.ts';
 import type { EgressRule } from './egress.ts';
 import { sourceError } from './errors.ts';
-import { Exchange, header } from './exchange.ts';
+import { Exchange, header, valuesOf } from './exchange.ts';
 import type { Reply, StreamReader } from './exchange.ts';
 import type { HostLimiter } from './host-limiter.ts';
+import type { Manners } from './manners.ts';
+import type { Sent } from './http-auth.ts';
 import { parseTarget } from './target.ts';
 import type { Target } from './target.ts';
 
@@ -14,6 +16,8 @@ export interface HttpClientOptions {
   egress: EgressRule;
   limiter: HostLimiter;
   clock: Clock;
+  /** What must not be asked for, and whom not now. */
+  manners?: Pick<Manners, 'mayAsk' | 'answered'> | undefined;
   /** Says who we are and how to reach us; the only thing a camera's owner sees of us. */
   userAgent: string;
   /** Bytes of a body. A snapshot of 8 MB is far beyond what public cameras send. */
@@ -42,6 +46,15 @@ interface Deadline {
   exchange?: Exchange;
 }
 
+/** One request of those that a redirect or a sign-in makes necessary. */
+interface Turn {
+  target: Target;
+  sent: Sent | undefined;
+  request: HttpRequest;
+  deadline: Deadline;
+  reader: StreamReader | undefined;
+}
+
 /** While a stream runs its deadline is moved on by whoever watches it, so that a stall ends it. */
 export interface StreamControl {
   extend(ms: number): void;
@@ -49,11 +62,14 @@ export interface StreamControl {
 
 // Deadlines are looked at ten times a second: a timer per request costs more than being late by 100 ms does harm.
 const TICK_MS = 100;
+/** A nonce may be old, and the new one may be of another kind; whoever asks again after that does not want us. */
+const MOST_SIGN_INS = 2;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** The one way in which this agent speaks HTTP to cameras. One instance per worker thread. */
 export class HttpClient {
-  readonly #options: Required<Omit<HttpClientOptions, 'egress' | 'allowInvalidCertificates'>>;
+  readonly #options: Required<Omit<HttpClientOptions, 'egress' | 'allowInvalidCertificates' | 'manners'>> &
+    Pick<HttpClientOptions, 'manners'>;
   readonly #connections: Connections;
   readonly #deadlines = new Set<Deadline>();
   readonly #timer: NodeJS.Timeout;
@@ -83,13 +99,7 @@ export class HttpClient {
 
   /** GET with redirects followed; resolves for every status that is no redirect. Throws the `SOURCE_…` codes of errors.ts. */
   async get(request: HttpRequest): Promise<Reply> {
-    const deadline: Deadline = { at: Infinity, ms: this.#options.deadlineMs };
-    let target = request.target;
-    for (let hop = 0; ; hop++) {
-      const reply = await this.#turn(target, request, deadline, undefined);
-      if (!REDIRECTS.has(reply.status)) return { ...reply, target };
-      target = this.#redirect(target, reply.rawHeaders, hop);
-    }
+    return this.#follow(request, { at: Infinity, ms: this.#options.deadlineMs }, undefined);
   }
 
   /**
@@ -99,11 +109,22 @@ export class HttpClient {
   async stream(request: HttpRequest, reader: (control: StreamControl) => StreamReader): Promise<void> {
     const deadline: Deadline = { at: Infinity, ms: this.#options.deadlineMs };
     const inner = reader({ extend: (ms) => this.#extend(deadline, ms) });
+    const { status, rawHeaders } = await this.#follow(request, deadline, inner);
+    // Kept from the reader as long as it could be answered.
+    if (status === 401) inner.onHeaders(status, rawHeaders);
+  }
+
+  /** Goes where the camera sends us, and signs in where it asks for it. */
+  async #follow(request: HttpRequest, deadline: Deadline, reader: StreamReader | undefined): Promise<Reply> {
     let target = request.target;
-    for (let hop = 0; ; hop++) {
-      const reply = await this.#turn(target, request, deadline, inner);
-      if (!REDIRECTS.has(reply.status)) return;
-      target = this.#redirect(target, reply.rawHeaders, hop);
+    for (let hop = 0, signIns = 0; ;) {
+      const sent = target.auth?.authorize('GET', target.path);
+      const reply = await this.#turn({ target, sent, request, deadline, reader });
+      if (reply.status === 401 && signIns++ < MOST_SIGN_INS) {
+        if (target.auth?.challenged(valuesOf(reply.rawHeaders, 'www-authenticate'), sent)) continue;
+      }
+      if (!REDIRECTS.has(reply.status)) return { ...reply, target };
+      target = this.#redirect(target, reply.rawHeaders, hop++);
     }
   }
 
@@ -112,13 +133,9 @@ export class HttpClient {
     await this.#connections.close();
   }
 
-  async #turn(
-    target: Target,
-    request: HttpRequest,
-    deadline: Deadline,
-    reader: StreamReader | undefined,
-  ): Promise<Reply> {
-    const { limiter, clock } = this.#options;
+  async #turn(turn: Turn): Promise<Reply> {
+    const { target, request, deadline, reader } = turn;
+    const { limiter, clock, manners } = this.#options;
     if (request.signal?.aborted) throw request.signal.reason;
     if (!limiter.tryAcquire(target.host)) await limiter.acquire(target.host, request.signal);
     let held = true;
@@ -126,27 +143,36 @@ export class HttpClient {
       if (held) limiter.release(target.host);
       held = false;
     };
+    try {
+      // After the wait: what went before may have had an answer that concerns us.
+      manners?.mayAsk(target, target !== request.target);
+    } catch (error) {
+      release();
+      throw error;
+    }
     const exchange = new Exchange({
       host: target.host,
       maxBytes: this.#options.maxBytes,
       now: () => clock.now(),
-      stream: reader && untilAnswered(reader, release),
+      stream: reader && untilAnswered(reader, target.auth !== undefined, release),
+      onStatus: manners && ((status, rawHeaders) => manners.answered(target.host, status, rawHeaders)),
     });
     if (deadline.at === Infinity) this.#extend(deadline, deadline.ms);
     deadline.exchange = exchange;
     try {
-      return await this.#send(target, request, exchange, deadline);
+      return await this.#send(turn, exchange);
     } finally {
       release();
     }
   }
 
-  async #send(target: Target, request: HttpRequest, exchange: Exchange, deadline: Deadline): Promise<Reply> {
+  async #send(turn: Turn, exchange: Exchange): Promise<Reply> {
+    const { target, request, deadline } = turn;
     const client = this.#connections.take(target.origin);
     const withdraw = request.signal && onAbort(request.signal, (reason) => exchange.fail(reason as Error));
     this.#deadlines.add(deadline);
     try {
-      client.dispatch({ path: target.path, method: 'GET', headers: this.#headers(target, request) }, exchange);
+      client.dispatch({ path: target.path, method: 'GET', headers: this.#headers(turn) }, exchange);
       const reply = await exchange.promise;
       this.#connections.give(target.origin, client, this.#options.clock.monotonic());
       return reply;
@@ -159,9 +185,9 @@ export class HttpClient {
     }
   }
 
-  #headers(target: Target, request: HttpRequest): string[] {
+  #headers({ sent, request }: Turn): string[] {
     const headers = ['user-agent', this.#options.userAgent, 'accept', 'image/*, multipart/x-mixed-replace, */*;q=0.5'];
-    if (target.authorization) headers.push('authorization', target.authorization);
+    if (sent) headers.push('authorization', sent.value);
     if (request.headers) headers.push(...request.headers);
     return headers;
   }
@@ -185,7 +211,7 @@ export class HttpClient {
       throw sourceError('SOURCE_PROTOCOL', `${from.host} redirects to something that is no http(s) URL.`, facts);
     const target = parseTarget(location, undefined, from.origin + from.path);
     // Credentials are the camera's: never told to another origin.
-    if (target.origin === from.origin && from.authorization) target.authorization = from.authorization;
+    if (target.origin === from.origin && from.auth) target.auth = from.auth;
     return target;
   }
 
@@ -208,16 +234,16 @@ export class HttpClient {
   }
 }
 
-/** Gives the host's slot back when the answer begins, and keeps redirects from the reader. */
-function untilAnswered(reader: StreamReader, release: () => void): StreamReader {
-  let redirected = false;
+/** Gives the host's slot back when the answer begins, and keeps from the reader what is answered by another request. */
+function untilAnswered(reader: StreamReader, signsIn: boolean, release: () => void): StreamReader {
+  let withheld = false;
   return {
     onHeaders(status, rawHeaders) {
       release();
-      redirected = REDIRECTS.has(status);
-      if (!redirected) reader.onHeaders(status, rawHeaders);
+      withheld = REDIRECTS.has(status) || (signsIn && status === 401);
+      if (!withheld) reader.onHeaders(status, rawHeaders);
     },
-    onData: (chunk) => redirected || reader.onData(chunk),
-    onEnd: () => redirected || reader.onEnd?.(),
+    onData: (chunk) => withheld || reader.onData(chunk),
+    onEnd: () => withheld || reader.onEnd?.(),
   };
 }

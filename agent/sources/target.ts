@@ -1,4 +1,5 @@
 import { AppError } from '../../common/runtime/errors.ts';
+import { HttpAuth } from './http-auth.ts';
 
 export interface Credentials {
   user: string;
@@ -13,8 +14,8 @@ export interface Target {
   path: string;
   /** Name or address without port: politeness goes by it. */
   host: string;
-  /** `Basic …`; sent to this origin only. */
-  authorization?: string;
+  /** Signs in to this origin and no other. */
+  auth?: HttpAuth;
 }
 
 /** Credentials inside the URL are honoured too, and never reach the target's other fields. */
@@ -29,7 +30,7 @@ export function parseTarget(url: string, credentials?: Credentials, base?: strin
     path: parsed.pathname + parsed.search,
     host: parsed.hostname,
   };
-  if (login) target.authorization = `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`;
+  if (login) target.auth = new HttpAuth(login);
   return target;
 }
 
