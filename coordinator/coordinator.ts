@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Brand } from '../common/domain/brand.ts';
 import { systemClock } from '../common/runtime/clock.ts';
 import { AppError } from '../common/runtime/errors.ts';
 import type { Logger } from '../common/runtime/logger.ts';
@@ -43,6 +44,8 @@ export interface Coordinator {
 
 export interface CoordinatorOptions {
   config: CoordinatorSettings;
+  /** Brands whose cameras need no paths. */
+  brands?: readonly Brand[];
   version: string;
   logger: Logger;
 }
@@ -54,7 +57,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   try {
     const ground = await prepareGround(config, { logger, shutdown });
     const wires: Wires = { gateway: undefined };
-    const rooms = createRooms(ground, wires, { config, logger });
+    const rooms = createRooms(ground, wires, { config, brands: options.brands ?? [], logger });
     // Before the first report; later the job of this kind does it.
     await rooms.results.jobs['partitions.upkeep']();
     const access = new AccessControl(ground.database);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { BRANDS } from '../config/brands.ts';
 import { loadCoordinatorConfig, sourcesFrom } from '../config/load.ts';
 import { codeOf, EXIT, messageOf } from '../common/runtime/errors.ts';
 import { createLogger } from '../common/runtime/logger.ts';
@@ -9,7 +10,7 @@ import type { Coordinator } from './coordinator.ts';
 async function main(): Promise<void> {
   const { config } = loadCoordinatorConfig(sourcesFrom(process.argv.slice(2), process.env));
   const logger = createLogger({ level: config.log.level, base: { app: 'coordinator' } });
-  const starting = startCoordinator({ config, version: versionOf(), logger });
+  const starting = startCoordinator({ config, brands: BRANDS, version: versionOf(), logger });
   stopOnSignals(starting);
   const { url, adminLink } = await starting;
   // To the terminal, not to the log: whoever has the link is an administrator.

@@ -1,3 +1,4 @@
+import type { Brand } from '../common/domain/brand.ts';
 import { systemClock } from '../common/runtime/clock.ts';
 import type { Logger } from '../common/runtime/logger.ts';
 import { readHolders } from './camera-rows.ts';
@@ -46,13 +47,14 @@ export interface Rooms {
 export function createRooms(
   ground: Ground,
   wires: Wires,
-  { config, logger }: { config: CoordinatorSettings; logger: Logger },
+  { config, brands, logger }: { config: CoordinatorSettings; brands: readonly Brand[]; logger: Logger },
 ): Rooms {
   const { database, store, key } = ground;
   const registry = createRegistry({
     database,
     credentialsKey: ground.credentialsKey,
     allowFiles: config.cameras.allowFolders,
+    brands,
     onChanged: (ids) =>
       void fleet
         .camerasChanged(ids)

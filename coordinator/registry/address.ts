@@ -1,3 +1,5 @@
+import { pathsOf } from '../../common/domain/brand.ts';
+import type { Brand, BrandPaths } from '../../common/domain/brand.ts';
 import type { Credentials } from '../../common/domain/camera.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { ParsedCamera } from './camera.ts';
@@ -24,6 +26,8 @@ export interface Located {
 export interface AddressRules {
   /** Folders of this machine as cameras: only where the operator allows it. */
   allowFiles: boolean;
+  /** Brands whose cameras need no paths. */
+  brands: readonly Brand[];
 }
 
 /** Files have no host; politeness counts them as one. */
@@ -43,7 +47,7 @@ const EMPTY = {
 /** Rejects with `CAMERA_ADDRESS_INVALID` where the fields say no way to reach the camera. */
 export function locate(camera: ParsedCamera, rules: AddressRules): Located {
   const kind = camera.kind ?? kindOf(camera);
-  const located = kind === 'ip' ? ownServer(camera) : byUrl(kind, camera, rules);
+  const located = kind === 'ip' ? ownServer(camera, rules) : byUrl(kind, camera, rules);
   return { address: located.address, credentials: camera.credentials ?? located.credentials };
 }
 
@@ -56,11 +60,9 @@ function kindOf(camera: ParsedCamera): Address['kind'] {
 
 const isStream = (url: string): boolean => /^(rtsps?|rtmps?):/i.test(url) || /\.m3u8?(\?|#|$)/i.test(url);
 
-function ownServer(camera: ParsedCamera): Located {
+function ownServer(camera: ParsedCamera, { brands }: AddressRules): Located {
   if (camera.host === undefined) throw wrong('A camera of kind "ip" needs host (or ip).');
-  if (camera.snapshotPath === undefined && camera.videoPath === undefined) {
-    throw wrong('A camera of kind "ip" needs snapshotPath or videoPath (columns image_path, video_path).');
-  }
+  const paths = pathsFor(camera, brands);
   const given = /^[a-z][a-z0-9+.-]*:\/\//i.test(camera.host)
     ? camera.host
     : `${camera.scheme ?? 'http'}://${bracketed(camera.host)}`;
@@ -77,10 +79,25 @@ function ownServer(camera: ParsedCamera): Located {
       port,
       brand: camera.brand ?? null,
       model: camera.model ?? null,
-      snapshotPath: camera.snapshotPath ?? null,
-      videoPath: camera.videoPath ?? null,
+      snapshotPath: paths.snapshot ?? null,
+      videoPath: paths.video ?? null,
     },
   };
+}
+
+/** The paths that are given, else those of the brand: a camera that names one of its own is not like the others. */
+function pathsFor({ snapshotPath, videoPath, brand, model }: ParsedCamera, brands: readonly Brand[]): BrandPaths {
+  if (snapshotPath !== undefined || videoPath !== undefined)
+    return {
+      ...(snapshotPath !== undefined && { snapshot: snapshotPath }),
+      ...(videoPath !== undefined && { video: videoPath }),
+    };
+  const known = brand === undefined ? undefined : pathsOf(brands, brand, model);
+  if (known) return known;
+  const names = brands.map(({ name }) => name).join(', ');
+  throw wrong(
+    `A camera of kind "ip" needs snapshotPath or videoPath (columns image_path, video_path), or a brand that is known${names === '' ? '' : `: ${names}`}.`,
+  );
 }
 
 const bracketed = (host: string): string =>

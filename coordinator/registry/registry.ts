@@ -1,7 +1,9 @@
+import type { Brand } from '../../common/domain/brand.ts';
 import type { Lifecycle } from '../../common/domain/camera.ts';
 import type { Assignment } from '../../common/protocol/agent-link.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { Database } from '../platform/database/database.ts';
+import type { AddressRules } from './address.ts';
 import { cameraInputSchema } from './camera.ts';
 import type { Camera, CameraChange, CameraInput } from './camera.ts';
 import { CamerasRepository, createStaging, mergeStaged, stage } from './cameras-repository.ts';
@@ -23,6 +25,8 @@ export interface RegistryOptions {
   onChanged?: (ids: readonly number[]) => void;
   /** Folders of this machine (`file:`) as cameras. Default: refused. */
   allowFiles?: boolean;
+  /** Brands whose cameras need no paths. Default: none. */
+  brands?: readonly Brand[];
 }
 
 export interface CameraPage {
@@ -36,14 +40,14 @@ export class Registry {
   readonly #database: Database;
   readonly #cameras: CamerasRepository;
   readonly #vault: CredentialsVault;
-  readonly #allowFiles: boolean;
+  readonly #rules: AddressRules;
   readonly #onChanged: (ids: readonly number[]) => void;
 
-  constructor({ database, credentialsKey, onChanged, allowFiles }: RegistryOptions) {
+  constructor({ database, credentialsKey, onChanged, allowFiles = false, brands = [] }: RegistryOptions) {
     this.#database = database;
     this.#cameras = new CamerasRepository(database);
     this.#vault = new CredentialsVault(credentialsKey);
-    this.#allowFiles = allowFiles ?? false;
+    this.#rules = { allowFiles, brands };
     this.#onChanged = onChanged ?? (() => undefined);
   }
 
@@ -51,7 +55,7 @@ export class Registry {
   async add(input: CameraInput): Promise<Camera> {
     const parsed = cameraInputSchema.safeParse(input);
     if (!parsed.success) throw new AppError('CAMERA_INVALID', problemsOf(parsed.error.issues).join('; '));
-    const row = toRow(parsed.data, this.#vault, { allowFiles: this.#allowFiles });
+    const row = toRow(parsed.data, this.#vault, this.#rules);
     const added = await this.#database.transaction(async (tx) => {
       await createStaging(tx);
       await stage(tx, [row]);
@@ -141,7 +145,7 @@ export class Registry {
       ...options,
       database: this.#database,
       vault: this.#vault,
-      allowFiles: this.#allowFiles,
+      rules: this.#rules,
     });
     if (ids.length > 0) this.#onChanged(ids);
     return report;

@@ -11,11 +11,14 @@ export function addAdd(cameras: Command, context: Context): void {
   const command = verb(cameras, 'add [address]', 'Add one camera by the address of its snapshot, or by host and path', [
     'cameras add https://example.org/cam1.jpg --name "Main street" --near 40.42,-86.91 --interval 30s',
     'cameras add --host 192.0.2.7 --snapshot-path /axis-cgi/jpg/image.cgi --user viewer --password secret',
+    'cameras add --host 192.0.2.9 --brand axis --user viewer --password secret',
     'cameras add --host 192.0.2.8 --port 8080 --video-path /mjpg/video.mjpg --tags traffic,highway',
   ])
     .option('--host <host>', 'host of a camera with a web server of its own')
     .option('--port <n>', 'its port', wholeNumber(1, 65_535))
     .option('--scheme <scheme>', 'http or https')
+    .option('--brand <name>', 'its maker: cameras of known brands need no paths')
+    .option('--model <name>', 'its model, where it differs from others of the brand')
     .option('--snapshot-path <path>', 'path of its snapshots')
     .option('--video-path <path>', 'path of its MJPEG stream')
     .option('--user <name>', 'for its sign-in; stored encrypted')
@@ -50,6 +53,8 @@ const FIELDS = [
   'host',
   'port',
   'scheme',
+  'brand',
+  'model',
   'snapshotPath',
   'videoPath',
   'name',

@@ -1,6 +1,7 @@
 import { AppError, codeOf, messageOf } from '../../../common/runtime/errors.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
+import type { AddressRules } from '../address.ts';
 import { cameraInputSchema } from '../camera.ts';
 import { createStaging, mergeStaged, stage } from '../cameras-repository.ts';
 import type { Merged } from '../cameras-repository.ts';
@@ -59,7 +60,7 @@ export interface ImportReport {
 interface Tools {
   database: Database;
   vault: CredentialsVault;
-  allowFiles: boolean;
+  rules: AddressRules;
 }
 
 /**
@@ -167,7 +168,7 @@ class RowsReader {
       return this.#reject(entry.line, reasons.join('; '));
     }
     try {
-      return this.#accept(entry.line, toRow(parsed.data, this.#options.vault, this.#options));
+      return this.#accept(entry.line, toRow(parsed.data, this.#options.vault, this.#options.rules));
     } catch (error) {
       if (!/^CAMERA_/.test(codeOf(error) ?? '')) throw error;
       return this.#reject(entry.line, messageOf(error));
