@@ -26,26 +26,29 @@ export interface Change extends Sample {
   holds: boolean;
 }
 
-const letters = Object.entries(MEANINGS)
-  .map(([verdict, { state }]) => `('${verdict}', '${LETTERS[state]}')`)
-  .join(', ');
+const letterOfVerdict = Object.entries(MEANINGS)
+  .map(([verdict, { state }]) => `when '${verdict}' then '${LETTERS[state]}'`)
+  .join(' ');
 
-// Whole milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
-// Most rows that changed say what is known already and end at `settled`, without being written.
+// Most rows that changed say what is known already: they end at `settled`, before anything else is read of them. Whole
+// milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
 const READ_SAMPLES = statement(
   'health.samples',
-  `select s.camera_id as "cameraId", s.verdict, ms_of_instant(s.last_attempt_at) as at, s.agent_id as "agentId",
-     c.host, c.source, h.state, ms_of_instant(h.since) as since, h.recent, ms_of_instant(h.turned_at) as "turnedAt",
-     ms_of_instant(h.seen_at) as "seenAt", coalesce(h.held, false) as held, h.incident_id as "incidentId"
-   from camera_state s
-   join (values ${letters}) as m (verdict, letter) on m.verdict = s.verdict
-   left join camera_health h on h.camera_id = s.camera_id
-   join cameras c on c.id = s.camera_id
-   where s.changed_at > instant_of_ms($1)
-     and (h.camera_id is null or (h.settled is distinct from m.letter
-       and ms_of_instant(h.seen_at) < ms_of_instant(s.last_attempt_at)))
-     and c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
-   order by s.camera_id limit $2`,
+  `with news as materialized (
+     select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, h.state, h.since, h.recent, h.turned_at, h.seen_at,
+       h.held, h.incident_id
+     from camera_state s
+     left join camera_health h on h.camera_id = s.camera_id
+     where s.changed_at > instant_of_ms($1)
+       and (h.camera_id is null or (h.settled is distinct from case s.verdict ${letterOfVerdict} end
+         and ms_of_instant(h.seen_at) < ms_of_instant(s.last_attempt_at)))
+   )
+   select n.camera_id as "cameraId", n.verdict, ms_of_instant(n.last_attempt_at) as at, n.agent_id as "agentId",
+     c.host, c.source, n.state, ms_of_instant(n.since) as since, n.recent, ms_of_instant(n.turned_at) as "turnedAt",
+     ms_of_instant(n.seen_at) as "seenAt", coalesce(n.held, false) as held, n.incident_id as "incidentId"
+   from news n join cameras c on c.id = n.camera_id
+   where c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
+   order by n.camera_id limit $2`,
 );
 
 type SampleRow = Omit<Sample, 'health'> & { [K in keyof Health]: Health[K] | null } & Record<string, unknown>;

@@ -24,7 +24,7 @@ export interface CameraHealthOptions {
 /** Agents report every 5 s: a pass in between finds news while it is new. */
 const PASS_MS = 2_000;
 /** Pauses, silence and common causes are no matter of seconds. */
-const UPKEEP_MS = 15_000;
+const UPKEEP_MS = 20_000;
 const LOCK = 'camfleet.health';
 
 interface Page {

@@ -18,7 +18,7 @@ export interface PassResult {
 /** Bounds the memory of one pass; the next one takes the rest. */
 const MOST_SAMPLES = 20_000;
 /** A row is seen when its transaction commits, which is later than the instant that it carries. */
-const OVERLAP_MS = 15_000;
+const OVERLAP_MS = 5_000;
 
 /** Looks at what changed since the last time. One at a time in the whole system. */
 export class HealthPass {
