@@ -18,6 +18,8 @@ import { Outbox } from './report/outbox.ts';
 import { Reporter } from './report/reporter.ts';
 import { checkStep } from './states.ts';
 import type { AgentState } from './states.ts';
+import { ContactProbe } from './probe/contact.ts';
+import { TakedownKeeper } from './takedown-keeper.ts';
 import { HighestToken } from './highest-token.ts';
 import { Uploads } from './uploads.ts';
 
@@ -37,6 +39,8 @@ export interface AgentOptions {
   };
   capacity: number;
   probe: ProbeItem[];
+  /** How the people whose cameras we fetch can reach the operator; `null`: nobody said. */
+  contact?: string | null;
   place?: Place;
   clock: Clock;
   logger: Logger;
@@ -58,6 +62,8 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   readonly #uploads: Uploads;
   readonly #capacity: Capacity;
   readonly #highestToken: HighestToken;
+  readonly #contact: ContactProbe;
+  readonly #takedowns: TakedownKeeper;
   readonly #cancelled = new AbortController();
   #state: AgentState = 'INITIALIZED';
   #lastRenewal: { at: number; rate: number; late: number };
@@ -69,8 +75,10 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     const { clock, logger, http, pool } = (this.#options = options);
     this.#capacity = new Capacity(options.capacity);
     this.#highestToken = new HighestToken(options.dataFolder, logger);
+    this.#contact = new ContactProbe(options.contact ?? null, (item) => this.addProbe(item));
     this.#lastRenewal = { at: clock.monotonic(), rate: 0, late: 0 };
     this.#uploads = new Uploads({ http, pool, logger });
+    pool.onAssigned = (assignments) => this.#contact.saw(assignments);
     pool.onLatest = (cameraId, digest, bytes) => this.#uploads.show(cameraId, digest, bytes);
     this.#outbox = new Outbox({
       folder: `${options.dataFolder}/outbox`,
@@ -91,6 +99,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       onRoom: () => this.#keeper.resume(),
     });
     this.#link = new CoordinatorLink({ ...options, hello: () => this.#hello() });
+    this.#takedowns = new TakedownKeeper({ link: this.#link, apply: (list) => pool.setTakedowns(list), logger });
     this.#keeper = new LeaseKeeper({
       link: this.#link,
       holder: pool,
@@ -187,6 +196,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       if (event === 'work:available') this.#keeper.requestWork();
       else if (event === 'shard:changed') this.#keeper.shardChanged(hint);
       else if (event === 'lease:lost') this.#keeper.leaseLost(hint);
+      else if (event === 'takedown:changed') this.#takedowns.heard((hint as { revision: number }).revision);
       else if (event === 'model:available') void this.#switchModel((hint as { version: string | null }).version);
       else if (event === 'camera:watch') {
         const { cameraIds, seconds } = hint as { cameraIds: number[]; seconds: number };
@@ -199,6 +209,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     this.#syncClocks();
     this.#reporter.setPeriod(welcome.reportMs);
     if (this.#state === 'CONNECTING') this.#setState('RUNNING', 'the coordinator said welcome');
+    if (welcome.takedowns) this.#takedowns.take(welcome.takedowns);
     this.#outbox.hurry();
     this.#keeper.welcome(welcome);
     void this.#switchModel(welcome.modelVersion);
@@ -207,6 +218,9 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   #renewed(answer: RenewAnswer): void {
     this.#syncClocks();
     this.#highestToken.saw(this.#keeper.highestToken);
+    this.#options.pool.hostNews.delivered();
+    if (answer.rests && answer.rests.length > 0) this.#options.pool.learnRests(answer.rests);
+    if (answer.takedownRevision !== undefined) this.#takedowns.heard(answer.takedownRevision);
     void this.#switchModel(answer.modelVersion);
   }
 
@@ -264,7 +278,9 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     }
     const { rate, late } = this.#lastRenewal;
     const modelVersion = models?.modelVersion ?? null;
-    return { capacity: this.#capacity.current, rate, late, modelVersion, outboxBatches: this.#outbox.size };
+    const hosts = pool.hostNews.peek();
+    const outboxBatches = this.#outbox.size;
+    return { capacity: this.#capacity.current, rate, late, modelVersion, outboxBatches, ...(hosts && { hosts }) };
   }
 
   async #drain(): Promise<void> {

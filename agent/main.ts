@@ -16,6 +16,7 @@ import type { Identity } from './link/identity.ts';
 import { CapturePool } from './pipeline/capture-pool.ts';
 import { threadClock } from './pipeline/clocks.ts';
 import { describeProbe, probeInference, probeMachine } from './probe/probe.ts';
+import { userAgentWith } from './probe/contact.ts';
 import { stopOnSignals } from './signals.ts';
 
 /** Pictures that each capture thread remembers until the coordinator says which it wants. */
@@ -124,6 +125,7 @@ async function createAgent(config: AgentConfig, identity: Identity, logger: Logg
     models: classifier,
     capacity,
     probe: items,
+    contact: config.egress.contact,
     ...(latitude !== null && longitude !== null && { place: { latitude, longitude } }),
     clock: threadClock,
     logger,
@@ -139,7 +141,7 @@ const settingsOf = (
   session,
   attemptHeader: config.capture.attemptHeader,
   egressAllow: config.egress.allow,
-  userAgent: config.egress.userAgent,
+  userAgent: userAgentWith(config.egress.userAgent, config.egress.contact),
   timeoutMs: config.http.timeoutMs,
   maxBytes: config.http.maxBytes,
   maxPixels: config.pixels.max,

@@ -38,7 +38,17 @@ export const agentSchema = {
     userAgent: setting(
       text('text without line breaks', /^[\x20-\x7e]+$/),
       'camfleet/0.1 (public camera observation)',
-      'How the agent introduces itself; put in where its operator can be reached.',
+      'How the agent introduces itself; `egress.contact` is put in.',
+    ),
+    contact: setting(
+      optional(
+        text(
+          'a mail address or the URL of a page',
+          /^(https?:\/\/[\x21-\x7e]+|[\x21-\x27\x2a-\x3f\x41-\x7e]+@[A-Za-z0-9.-]+)$/,
+        ),
+      ),
+      null,
+      'Where the people whose cameras are fetched can reach you; part of the User-Agent.',
     ),
   },
   files: {

@@ -26,6 +26,7 @@ const HINTS = [
   'model:available',
   'camera:watch',
   'camera:capture',
+  'takedown:changed',
 ] as const;
 const FINAL = new Set([
   'PROTOCOL_UNSUPPORTED',

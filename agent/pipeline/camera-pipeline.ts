@@ -3,16 +3,19 @@ import type { CameraMemory, GateMemory, Scores } from '../../common/domain/fragm
 import type { CapturedAt, EncodedFrame } from '../../common/domain/frame.ts';
 import { VERDICTS } from '../../common/domain/verdict.ts';
 import type { Judgement, Verdict } from '../../common/domain/verdict.ts';
+import { codeOf } from '../../common/runtime/errors.ts';
 import { decide } from '../classify/gate.ts';
 import type { GateOptions } from '../classify/gate.ts';
 import type { Cleaned, Cleaner } from '../clean/clean.ts';
 import { validatorsOf } from '../clean/habits.ts';
 import type { Attempt } from '../report/fragments.ts';
 import { verdictOfSourceError } from '../sources/errors.ts';
+import { PUT_OFF } from '../sources/manners.ts';
 import type { FetchRequest } from '../sources/source.ts';
 import type { CoordinatorClock } from './clocks.ts';
 import type { PictureClassifier } from './contracts.ts';
 import type { CameraStart, CameraStopped } from './messages.ts';
+import type { Pace } from './pace.ts';
 
 export interface Stages {
   cleaner: Cleaner;
@@ -50,6 +53,7 @@ const SHOWS_SCENE: ReadonlySet<Verdict> = new Set<Verdict>(['good', 'duplicate',
  */
 export class CameraPipeline {
   readonly camera: CameraStart;
+  readonly pace: Pace;
   readonly #stages: Stages;
   readonly #stop = new AbortController();
   #clean: NonNullable<CameraMemory['clean']>;
@@ -60,8 +64,9 @@ export class CameraPipeline {
   /** Of the last picture seen, for a repetition of it that is classified because the decision is too old. */
   #thumbnail: Uint8Array | undefined;
 
-  constructor(camera: CameraStart, stages: Stages) {
+  constructor(camera: CameraStart, pace: Pace, stages: Stages) {
     this.camera = camera;
+    this.pace = pace;
     this.#stages = stages;
     this.#sequence = camera.sequence;
     this.#clean = camera.memory?.clean ?? {};
@@ -182,7 +187,10 @@ export class CameraPipeline {
     const { frame } = received;
     this.#clean = cleaned.memory;
     const yieldsFrame = VERDICTS[cleaned.verdict].yieldsFrame;
+    const at = received.monotonic + this.#stages.clock.offset;
     const repeats = frame.notModified || cleaned.evidence['repeats'] !== undefined || cleaned.verdict === 'frozen';
+    const stampedAt = frame.capturedAt?.origin === 'header' ? frame.capturedAt.at : undefined;
+    this.pace.answered(at, yieldsFrame ? { isNew: !repeats, stampedAt } : undefined);
     const { width, height } = cleaned.memory;
     const attempt: Attempt = {
       ...this.#common(received),
@@ -206,8 +214,10 @@ export class CameraPipeline {
   }
 
   #fail(sequence: number, began: number | undefined, error: unknown): void {
-    if (this.#stop.signal.aborted) return;
+    // What was put off was not tried: its number is left out.
+    if (this.#stop.signal.aborted || codeOf(error) === PUT_OFF) return;
     const monotonic = this.#stages.clock.monotonic();
+    this.pace.failed(monotonic + this.#stages.clock.offset);
     const judgement = judge(error);
     const latencyMs = began === undefined ? undefined : monotonic - began;
     this.#stages.report(
@@ -235,7 +245,9 @@ export class CameraPipeline {
 
   #memory(): CameraMemory | null {
     if (this.#lastAttemptAt === undefined) return null;
-    return { lastAttemptAt: this.#lastAttemptAt, clean: this.#clean, ...(this.#gate && { gate: this.#gate }) };
+    const lastAttemptAt = this.#lastAttemptAt;
+    const pace = this.pace.memory(lastAttemptAt);
+    return { lastAttemptAt, clean: this.#clean, ...(this.#gate && { gate: this.#gate }), pace };
   }
 }
 

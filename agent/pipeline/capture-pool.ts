@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { CameraMemory } from '../../common/domain/fragment.ts';
-import type { Assignment, Grant, HostBudget, ShardDelta, Stretch } from '../../common/protocol/agent-link.ts';
+import type { Takedown } from '../../common/domain/takedown.ts';
+import type { Assignment, Grant, HostBudget, HostRest, ShardDelta, Stretch } from '../../common/protocol/agent-link.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import type { Lease, ShardHolder } from '../leases/keeper.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
 import { startCaptureThread } from './capture-thread.ts';
+import { HostNewsBox } from './host-news.ts';
 import { HostShares } from './host-shares.ts';
 import type { CameraStart, CameraStopped, WorkerSettings } from './messages.ts';
 import { WorkerHandle } from './worker-handle.ts';
@@ -42,6 +44,10 @@ export class CapturePool implements ShardHolder {
   readonly #sequences = new Map<number, number>();
   readonly #memories = new Map<number, CameraMemory>();
   readonly #shares = new HostShares();
+  /** What the threads found out about hosts. */
+  readonly hostNews = new HostNewsBox();
+  /** Told of cameras that begin here. */
+  onAssigned: (assignments: readonly Assignment[]) => void = () => {};
   #counts = { attempts: 0, late: 0, busy: 0 };
   /** Told of the newest picture of a camera that somebody watches. */
   onLatest: (cameraId: number, digest: string, bytes: Buffer) => void = () => {};
@@ -84,6 +90,18 @@ export class CapturePool implements ShardHolder {
     for (const worker of this.#workers) worker.post({ type: 'stretch', stretch });
   }
 
+  /** What other agents found out about hosts. */
+  learnRests(rests: HostRest[]): void {
+    for (const [index, worker] of this.#workers.entries()) {
+      const mine = rests.filter(({ host }) => workerOf(host, this.#workers.length) === index);
+      if (mine.length > 0) worker.post({ type: 'rests', rests: mine });
+    }
+  }
+
+  setTakedowns(takedowns: Takedown[]): void {
+    for (const worker of this.#workers) worker.post({ type: 'takedowns', takedowns });
+  }
+
   /** Coordinator's time minus monotonic clock, ms. */
   setTime(offset: number): void {
     for (const worker of this.#workers) worker.post({ type: 'time', offset });
@@ -108,7 +126,8 @@ export class CapturePool implements ShardHolder {
   /** All fragments since the last call. */
   async collect(): Promise<UndatedFragment[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));
-    for (const { late, busy } of answers) {
+    for (const { late, busy, hosts } of answers) {
+      this.hostNews.add(hosts);
       this.#counts.late += late;
       this.#counts.busy = Math.max(this.#counts.busy, busy);
     }
@@ -154,6 +173,7 @@ export class CapturePool implements ShardHolder {
 
   #start(lease: Lease, assignments: readonly Assignment[]): void {
     const starts: Held[] = [];
+    if (assignments.length > 0) this.onAssigned(assignments);
     for (const assignment of assignments) {
       const { cameraId } = assignment;
       const running = this.#held.get(cameraId);

@@ -1,4 +1,4 @@
-import type { HostBudget, Stretch } from '../../common/protocol/agent-link.ts';
+import type { Stretch } from '../../common/protocol/agent-link.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { Cleaner } from '../clean/clean.ts';
 import { FragmentFolder } from '../report/fragments.ts';
@@ -6,20 +6,19 @@ import type { Attempt } from '../report/fragments.ts';
 import { Pictures } from '../report/pictures.ts';
 import { EgressRule } from '../sources/egress.ts';
 import { Decoders } from '../sources/ffmpeg/decoders.ts';
-import { HostBreaker } from '../sources/host-breaker.ts';
-import { HostLimiter } from '../sources/host-limiter.ts';
 import { HttpClient } from '../sources/http.ts';
 import type { SourceContext } from '../sources/source.ts';
 import { CameraPipeline } from './camera-pipeline.ts';
 import type { Stages } from './camera-pipeline.ts';
 import { CoordinatorClock } from './clocks.ts';
+import { Hosts } from './hosts.ts';
+import { Pace } from './pace.ts';
 import { RemoteClassifier } from './remote-classifier.ts';
 import { runStream, takeOne, transportOf } from './transports.ts';
 import type { Transport } from './transports.ts';
 import type { CameraStart, FromWorker, ToWorker, WorkerSettings } from './messages.ts';
 import { Scheduler } from './scheduler.ts';
 
-const USUAL_BUDGET = { concurrency: 2, minDelayMs: 0 };
 const NOT_STRETCHED: Stretch = { factor: 1, belowPriority: 0 };
 
 interface Running {
@@ -35,8 +34,7 @@ interface Running {
 export class CaptureWorker {
   readonly #send: (message: FromWorker) => void;
   readonly #clock = new CoordinatorClock();
-  readonly #limiter = new HostLimiter({ ...USUAL_BUDGET, clock: this.#clock });
-  readonly #breaker = new HostBreaker({ failures: 5, openMs: 30_000, clock: this.#clock });
+  readonly #hosts: Hosts;
   readonly #http: HttpClient;
   readonly #decoders: Decoders;
   readonly #sources: SourceContext;
@@ -46,7 +44,6 @@ export class CaptureWorker {
   readonly #folder = new FragmentFolder();
   readonly #pictures: Pictures;
   readonly #running = new Map<number, Running>();
-  readonly #budgets = new Map<string, HostBudget>();
   readonly #watched = new Map<number, number>();
   #stretch = NOT_STRETCHED;
   #busySince = performance.eventLoopUtilization();
@@ -55,10 +52,17 @@ export class CaptureWorker {
     this.#send = send;
     this.#pictures = new Pictures(settings.pictureBytes);
     this.#classifier = new RemoteClassifier((id, bytes) => send({ type: 'classify', id, bytes }));
-    const egress = new EgressRule({ allow: settings.egressAllow });
+    this.#hosts = new Hosts({ clock: this.#clock, dnsServers: settings.dnsServers });
+    const { limiter, manners, dns } = this.#hosts;
+    const egress = new EgressRule({
+      allow: settings.egressAllow,
+      lookup: dns.lookup,
+      reasonAgainstHost: (host) => manners.reasonAgainstHost(host),
+    });
     this.#http = new HttpClient({
       egress,
-      limiter: this.#limiter,
+      limiter,
+      manners,
       clock: this.#clock,
       userAgent: settings.userAgent,
       maxBytes: settings.maxBytes,
@@ -76,12 +80,12 @@ export class CaptureWorker {
       clock: this.#clock,
       attemptHeader,
       fileRoots,
-      streams: { egress, limiter: this.#limiter, decoders: this.#decoders, userAgent },
+      streams: { egress, limiter, decoders: this.#decoders, userAgent },
     };
     this.#scheduler = new Scheduler({
       clock: this.#clock,
       concurrency: settings.concurrency,
-      hostConcurrency: (host) => (this.#budgets.get(host) ?? USUAL_BUDGET).concurrency,
+      hostConcurrency: (host) => this.#hosts.concurrencyOf(host),
     });
     this.#stages = {
       cleaner: new Cleaner({ maxPixels: settings.maxPixels }),
@@ -101,7 +105,11 @@ export class CaptureWorker {
       case 'stop':
         return message.cameraIds.forEach((cameraId) => this.#stop(cameraId));
       case 'hosts':
-        return message.hosts.forEach((budget) => this.#setBudget(budget));
+        return message.hosts.forEach((budget) => this.#hosts.setBudget(budget));
+      case 'rests':
+        return message.rests.forEach((rest) => this.#hosts.learn(rest));
+      case 'takedowns':
+        return this.#hosts.setTakedowns(message.takedowns);
       case 'stretch':
         this.#stretch = message.stretch;
         return;
@@ -114,6 +122,7 @@ export class CaptureWorker {
       case 'watch':
         return this.#watch(message.cameraIds, message.seconds);
       case 'capture':
+        for (const cameraId of message.cameraIds) this.#running.get(cameraId)?.pipeline.pace.hurry();
         return this.#scheduler.hurry(message.cameraIds);
       case 'collect':
         return this.#collect(message.id);
@@ -132,28 +141,55 @@ export class CaptureWorker {
     await Promise.allSettled(running.map(({ ended }) => ended));
     await this.#decoders.close();
     await this.#http.close();
+    this.#hosts.close();
   }
 
   #start(camera: CameraStart): void {
-    const { cameraId, host } = camera.assignment;
-    const pipeline = new CameraPipeline(camera, this.#stages);
-    const intervalMs = () => this.#intervalOf(camera);
+    const { assignment, memory } = camera;
+    const { cameraId, host } = assignment;
+    this.#hosts.begin(assignment);
+    const pace = new Pace({
+      assignment,
+      memory: memory?.pace,
+      askedMs: () => this.#intervalOf(camera),
+      clock: this.#clock,
+    });
+    const pipeline = new CameraPipeline(camera, pace, this.#stages);
     const transport = this.#transportOf(camera, pipeline);
     const running: Running = { pipeline, ended: Promise.resolve() };
     this.#running.set(cameraId, running);
     if (transport?.kind === 'continuous') {
-      running.ended = runStream(transport.source, pipeline, { breaker: this.#breaker, clock: this.#clock, intervalMs });
+      running.ended = this.#runStream(transport, pipeline);
       return;
     }
-    const fetch = transport ? takeOne(transport.source, pipeline.signal) : unusable;
+    const fetch = this.#hosts.watched(assignment, transport ? takeOne(transport.source, pipeline.signal) : unusable);
     const run = (): Promise<void> => {
       const attempt = pipeline.attempt(fetch);
       running.ended = attempt;
       return attempt;
     };
-    const last = camera.memory?.lastAttemptAt;
+    const last = memory?.lastAttemptAt;
     const ago = last === undefined ? undefined : Math.max(0, this.#clock.now() - last);
-    this.#scheduler.add({ id: cameraId, host, intervalMs, run }, ago);
+    this.#scheduler.add(
+      {
+        ...{ id: cameraId, host, run },
+        intervalMs: () => pace.intervalMs(),
+        waitMs: () => pace.waitMs() || this.#hosts.waitMs(assignment),
+      },
+      ago,
+    );
+  }
+
+  #runStream({ source }: Transport, pipeline: CameraPipeline): Promise<void> {
+    const { assignment } = pipeline.camera;
+    const { pace } = pipeline;
+    return runStream(source, pipeline, {
+      breaker: this.#hosts.breaker,
+      clock: this.#clock,
+      pace,
+      waitMs: () => pace.waitMs() || this.#hosts.restMs(assignment),
+      mustEnd: () => pace.closedMs() > 0 || this.#hosts.isTakenDown(assignment),
+    });
   }
 
   #transportOf({ assignment }: CameraStart, pipeline: CameraPipeline): Transport | undefined {
@@ -181,11 +217,6 @@ export class CaptureWorker {
   #intervalOf({ assignment }: CameraStart): number {
     const { factor, belowPriority } = this.#stretch;
     return assignment.intervalMs * (assignment.priority < belowPriority ? factor : 1);
-  }
-
-  #setBudget(budget: HostBudget): void {
-    this.#budgets.set(budget.host, budget);
-    this.#limiter.setBudget(budget.host, budget);
   }
 
   #report(attempt: Attempt, picture: Buffer | null): void {
@@ -220,7 +251,14 @@ export class CaptureWorker {
     const until = performance.eventLoopUtilization();
     const busy = performance.eventLoopUtilization(until, this.#busySince).utilization;
     this.#busySince = until;
-    this.#send({ type: 'collected', id, fragments: this.#folder.collect(), late: this.#scheduler.takeLate(), busy });
+    this.#send({
+      type: 'collected',
+      id,
+      fragments: this.#folder.collect(),
+      late: this.#scheduler.takeLate(),
+      busy,
+      hosts: this.#hosts.takeNews(),
+    });
   }
 }
 

@@ -25,5 +25,7 @@ function sum(host: string, parts: readonly HostBudget[]): HostBudget {
   const concurrency = parts.reduce((total, part) => total + part.concurrency, 0);
   // Delays are the reciprocals of rates, and rates add up; no delay at all stays none.
   const rate = parts.reduce((total, part) => total + 1 / part.minDelayMs, 0);
-  return { host, concurrency, minDelayMs: Number.isFinite(rate) && rate > 0 ? 1 / rate : 0 };
+  const rest = parts.find((part) => part.rest)?.rest;
+  const minDelayMs = Number.isFinite(rate) && rate > 0 ? 1 / rate : 0;
+  return { host, concurrency, minDelayMs, ...(rest && { rest }) };
 }

@@ -1,5 +1,6 @@
-import type { Assignment, HostBudget, Stretch } from '../../common/protocol/agent-link.ts';
+import type { Assignment, HostBudget, HostNews, HostRest, Stretch } from '../../common/protocol/agent-link.ts';
 import type { CameraMemory, Scores } from '../../common/domain/fragment.ts';
+import type { Takedown } from '../../common/domain/takedown.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
 
 /** What main thread and capture workers say to each other. Bytes of pictures stay in the worker unless somebody asks. */
@@ -17,6 +18,8 @@ export interface WorkerSettings {
   /** Bytes of pictures that one worker remembers. */
   pictureBytes: number;
   fileRoots: string[];
+  /** DNS servers, `address` or `address:port`; absent: those of the machine. */
+  dnsServers?: string[];
   /** The operator's ffmpeg; else the one of ffmpeg-static or the PATH. */
   ffmpeg?: string | null;
 }
@@ -40,6 +43,8 @@ export type ToWorker =
   | { type: 'start'; cameras: CameraStart[] }
   | { type: 'stop'; cameraIds: number[] }
   | { type: 'hosts'; hosts: HostBudget[] }
+  | { type: 'rests'; rests: HostRest[] }
+  | { type: 'takedowns'; takedowns: Takedown[] }
   | { type: 'stretch'; stretch: Stretch }
   /** What to add to the monotonic clock for the coordinator's time, ms. */
   | { type: 'time'; offset: number }
@@ -54,7 +59,7 @@ export type ToWorker =
 export type FromWorker =
   | { type: 'stopped'; camera: CameraStopped }
   /** `late`: cameras that were late by more than half their interval since the last time; `busy`: share of it that the thread worked, 0 to 1. */
-  | { type: 'collected'; id: number; fragments: UndatedFragment[]; late: number; busy: number }
+  | { type: 'collected'; id: number; fragments: UndatedFragment[]; late: number; busy: number; hosts: HostNews }
   | { type: 'picture'; id: number; bytes: Uint8Array | null }
   | { type: 'classify'; id: number; bytes: Uint8Array }
   | { type: 'latest'; cameraId: number; digest: string; bytes: Uint8Array };

@@ -3,6 +3,8 @@ import { DueHeap } from './heap.ts';
 
 /** Cameras that are due at once begin within this time of each other. */
 const SPREAD_MS = 5_000;
+/** What a camera waits for may be called off. */
+const MOST_WAIT_MS = 300_000;
 
 export interface Turn {
   readonly id: number;
@@ -10,6 +12,8 @@ export interface Turn {
   readonly host: string;
   /** ms; may change between two turns. */
   intervalMs(): number;
+  /** How long it must not run from now, ms; asked when it is due. 0: it is run. */
+  waitMs?(): number;
   /** One attempt; must not throw. */
   run(): Promise<void>;
 }
@@ -109,10 +113,19 @@ export class Scheduler {
       const due = this.#heap.nextDue;
       const entry = this.#heap.pop()!;
       // A place that a hurried turn left behind counts for nothing.
-      if (entry.state === 'waiting' && entry.due === due) this.#admit(entry);
+      if (entry.state === 'waiting' && entry.due === due) this.#admitOrPutOff(entry, now);
     }
     while (this.#active < this.#options.concurrency && this.#ready.size > 0) this.#start(this.#ready.pop()!);
     this.#sleepUntil(this.#heap.nextDue);
+  }
+
+  #admitOrPutOff(entry: Entry, now: number): void {
+    const wait = entry.turn.waitMs?.() ?? 0;
+    if (wait <= 0) return this.#admit(entry);
+    // Those that wait for one host must not come back at one moment.
+    const spread = this.#random() * Math.min(entry.turn.intervalMs(), SPREAD_MS);
+    entry.due = now + Math.min(wait + spread, MOST_WAIT_MS);
+    this.#heap.push(entry.due, entry);
   }
 
   /** To the slots, or to its host's queue where the host has enough to do. */

@@ -7,6 +7,7 @@ import { createSource, isPolled } from '../sources/kinds.ts';
 import type { FetchRequest, FrameSource, SourceContext } from '../sources/source.ts';
 import { supervise } from '../sources/supervisor.ts';
 import type { CameraPipeline } from './camera-pipeline.ts';
+import type { Pace } from './pace.ts';
 
 /** An MJPEG stream that is looked at less often than this is opened for each picture: reading it all the time would waste bandwidth. */
 const CONTINUOUS_BELOW_MS = 10_000;
@@ -34,6 +35,14 @@ export function takeOne(source: FrameSource, signal: AbortSignal): (request: Fet
   };
 }
 
+export interface StreamRun {
+  breaker: HostBreaker;
+  clock: Clock;
+  pace: Pace;
+  waitMs: () => number;
+  mustEnd: () => boolean;
+}
+
 /**
  * Reads a stream for as long as the camera is this agent's: each picture is one attempt, and so is each time that the stream
  * breaks or cannot be opened.
@@ -41,15 +50,16 @@ export function takeOne(source: FrameSource, signal: AbortSignal): (request: Fet
 export async function runStream(
   source: FrameSource,
   pipeline: CameraPipeline,
-  { breaker, clock, intervalMs }: { breaker: HostBreaker; clock: Clock; intervalMs: () => number },
+  { breaker, clock, pace, waitMs, mustEnd }: StreamRun,
 ): Promise<void> {
-  const { signal, camera } = pipeline;
-  for await (const event of supervise(source, { host: camera.assignment.host, breaker, clock, signal })) {
+  const { signal } = pipeline;
+  const { host, cameraId: camera } = pipeline.camera.assignment;
+  for await (const event of supervise(source, { host, camera, breaker, clock, signal, waitMs, mustEnd })) {
     if (event.kind === 'failure') {
       pipeline.fail(event.error);
       continue;
     }
-    source.minIntervalMs = intervalMs();
+    source.minIntervalMs = pace.intervalMs();
     await pipeline.receive(event.frame);
   }
 }

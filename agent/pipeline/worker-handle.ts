@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { HostNews } from '../../common/protocol/agent-link.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import { backoffMs } from '../../common/runtime/retry.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
@@ -14,10 +15,10 @@ export interface WorkerHandleOptions {
   onCrashed(): void;
 }
 
-type Collected = { fragments: UndatedFragment[]; late: number; busy: number };
-const NOTHING: Collected = { fragments: [], late: 0, busy: 0 };
+type Collected = { fragments: UndatedFragment[]; late: number; busy: number; hosts: HostNews };
+const NOTHING: Collected = { fragments: [], late: 0, busy: 0, hosts: { rests: [], addresses: [] } };
 // What a new thread has to know of the world; the newest of each kind.
-const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model']);
+const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model', 'takedowns']);
 
 const LONG_LIFE_MS = 60_000;
 const RESTART = { firstMs: 100, ceilingMs: 10_000 };

@@ -19,8 +19,10 @@ export interface SupervisorOptions {
   breaker: HostBreaker;
   /** Which camera of the host this is: one that fails alone does not open the breaker. */
   camera?: number;
-  /** How long the source must not run from now, ms, whatever the reason; looked at before each run and after each picture. */
+  /** How long the source must not be started from now, ms, whatever the reason. */
   waitMs?: () => number;
+  /** Whether it must not run on; looked at after each picture. */
+  mustEnd?: () => boolean;
   clock: Clock;
   signal: AbortSignal;
   policy?: BackoffPolicy;
@@ -38,7 +40,17 @@ const MOST_REST_MS = 60_000;
  */
 export async function* supervise(
   source: FrameSource,
-  { host, breaker, camera, waitMs = () => 0, clock, signal, policy = DEFAULT_POLICY, random }: SupervisorOptions,
+  {
+    host,
+    breaker,
+    camera,
+    waitMs = () => 0,
+    mustEnd = () => false,
+    clock,
+    signal,
+    policy = DEFAULT_POLICY,
+    random,
+  }: SupervisorOptions,
 ): AsyncGenerator<SupervisedEvent> {
   let failures = 0;
   while (!signal.aborted) {
@@ -56,7 +68,7 @@ export async function* supervise(
         settled = true;
         breaker.succeeded(host);
         yield { kind: 'frame', frame };
-        if ((closed = waitMs() > 0)) break;
+        if ((closed = mustEnd())) break;
       }
     } catch (error) {
       failure = error;

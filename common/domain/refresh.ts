@@ -67,7 +67,8 @@ export function learnRefresh(memory: RefreshMemory | undefined, look: Look): Ref
 function gapOf(memory: RefreshMemory, look: Look): number | undefined {
   if (look.stampedAt !== undefined && memory.stampedAt !== undefined) {
     const gap = look.stampedAt - memory.stampedAt;
-    return gap > 0 && gap <= MOST_MS ? gap : undefined;
+    // A date that stands still says nothing; our own looks do.
+    if (gap !== 0) return gap > 0 && gap <= MOST_MS ? gap : undefined;
   }
   if (look.before === undefined || look.at - look.before > ABSENCE_MS) return undefined;
   const gap = look.at - memory.since;

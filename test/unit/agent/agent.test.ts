@@ -10,6 +10,7 @@ import type { Socket } from 'socket.io';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Agent } from '../../../agent/agent.ts';
 import { CoordinatorHttp } from '../../../agent/link/coordinator-http.ts';
+import { HostNewsBox } from '../../../agent/pipeline/host-news.ts';
 import type { CapturePool } from '../../../agent/pipeline/capture-pool.ts';
 import { threadClock } from '../../../agent/pipeline/clocks.ts';
 import type { UndatedFragment } from '../../../agent/report/fragments.ts';
@@ -123,6 +124,9 @@ class OneCamera {
   stretch(): void {}
   setTime(): void {}
   watch(): void {}
+  readonly hostNews = new HostNewsBox();
+  learnRests(): void {}
+  setTakedowns(): void {}
   takeCounts() {
     return { attempts: 1, late: 0, busy: 0, cameras: 1 };
   }

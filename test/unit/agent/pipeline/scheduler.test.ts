@@ -72,6 +72,36 @@ describe('the scheduler', () => {
     ]);
   });
 
+  test('a camera that must wait is asked again when its wait is over, takes no slot meanwhile and makes up nothing', async () => {
+    const clock = new SimulatedClock();
+    const scheduler = new Scheduler({ clock, concurrency: 1, hostConcurrency: () => 1, random: () => 0 });
+    const began: string[] = [];
+    let closedUntil = 95_000;
+    const turn = (id: number, waitMs: () => number) => ({
+      ...{ id, host: 'h', waitMs, intervalMs: () => 10_000 },
+      run: () => (began.push(`${id}@${clock.monotonic()}`), Promise.resolve()),
+    });
+    scheduler.add(
+      turn(1, () => Math.max(0, closedUntil - clock.monotonic())),
+      undefined,
+    );
+    scheduler.add(
+      turn(2, () => 0),
+      undefined,
+    );
+    await clock.advance(0);
+    await clock.advance(106_000);
+    expect(began.filter((one) => one.startsWith('2'))).toHaveLength(11);
+    expect(began.filter((one) => one.startsWith('1'))).toEqual(['1@95000', '1@105000']);
+    expect(scheduler.takeLate()).toBe(0);
+    closedUntil = Infinity;
+    await clock.advance(1_000_000);
+    expect(began.filter((one) => one.startsWith('1'))).toHaveLength(2);
+    closedUntil = 0;
+    await clock.advance(300_000);
+    expect(began.filter((one) => one.startsWith('1')).length).toBeGreaterThan(2);
+  });
+
   test('cameras that are all due at once are spread', async () => {
     const { clock, add, began } = setUp();
     for (let id = 0; id < 500; id++) add(id, id % 2 === 0 ? {} : { ago: 3_600_000 });

@@ -93,7 +93,14 @@ test('a source that must not run is ended, waits, and runs again', async () => {
   const waitMs = () => Math.max(0, closedUntil - clock.monotonic());
   const seen: number[] = [];
   const done = (async () => {
-    for await (const event of supervise(source, { host: 'h', breaker, clock, signal: lease.signal, waitMs })) {
+    for await (const event of supervise(source, {
+      host: 'h',
+      breaker,
+      clock,
+      signal: lease.signal,
+      waitMs,
+      mustEnd: () => waitMs() > 0,
+    })) {
       expect(event.kind).toBe('frame');
       seen.push(clock.monotonic());
       if (seen.length === 2) closedUntil = 200_000;
