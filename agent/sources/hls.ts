@@ -130,17 +130,18 @@ export class HlsSource implements PolledSource {
   /** Leaves as soon as the frame is there: the rest of the segment is not fetched. */
   async #keyFrame(segment: Segment, signal: AbortSignal, onBytes: (count: number) => void): Promise<Buffer> {
     const stop = new AbortController();
-    const feed = new SegmentFeed(this.#streams.decoders, stop.signal);
-    const withdraw = onAbort(signal, (reason) => (stop.abort(reason), feed.pictures.end(reason)));
+    const fetching = new AbortController();
+    const feed = new SegmentFeed(this.#streams.decoders, stop.signal, () => fetching.abort());
+    const withdraw = onAbort(signal, (reason) => (stop.abort(reason), fetching.abort(), feed.pictures.end(reason)));
     const { http, clock } = this.#context;
     const patience = this.#deadline.ms;
     const request = { http, target: (url: string) => this.#to(url), maxBytes: MAX_SEGMENT_BYTES, deadlineMs: patience };
-    const reading = readSegment(segment, { ...request, signal: stop.signal }, (bytes) => {
+    const reading = readSegment(segment, { ...request, signal: fetching.signal }, (bytes) => {
       onBytes(bytes.length);
       feed.push(bytes);
     }).then(
       () => feed.end(),
-      (error: unknown) => feed.pictures.end(error),
+      (error: unknown) => feed.hasEnough || feed.pictures.end(error),
     );
     void clock.sleep(patience, stop.signal).then(
       () => (this.#deadline.missed(), feed.pictures.end(stalled(this.#target.host, patience))),
@@ -156,6 +157,7 @@ export class HlsSource implements PolledSource {
     } finally {
       withdraw();
       stop.abort();
+      fetching.abort();
       void reading.then(() => feed.close(isDone));
     }
   }

@@ -61,6 +61,8 @@ export interface Dialogue {
 export interface Ends {
   camera(bytes: Buffer): void;
   ffmpeg(bytes: Buffer): void;
+  /** ffmpeg has what it needs: its input ends, while it may still say goodbye to the camera. */
+  enough(): void;
 }
 
 const LINGER_MS = 1_000;
@@ -82,6 +84,7 @@ export class Relay {
   /** It was the camera that broke off. */
   endedByCamera = false;
   #isOver = false;
+  #isEnough = false;
 
   private constructor(
     server: Server,
@@ -96,7 +99,11 @@ export class Relay {
       this.#finish = (error) => (error === undefined ? resolve() : reject(error as Error));
     });
     this.over.catch(() => {}); // whoever waits for it hears of it; nobody has to
-    const ends: Ends = { camera: (bytes) => void upstream.write(bytes), ffmpeg: (bytes) => this.#give(bytes) };
+    const ends: Ends = {
+      camera: (bytes) => void upstream.write(bytes),
+      ffmpeg: (bytes) => this.#give(bytes),
+      enough: () => this.#enough(),
+    };
     const between = dialogue(ends, this.port);
     const guard = (step: () => void): void => {
       try {
@@ -145,7 +152,13 @@ export class Relay {
     setTimeout(() => this.#upstream.destroy(), LINGER_MS).unref();
   }
 
+  #enough(): void {
+    this.#isEnough = true;
+    this.#client?.end();
+  }
+
   #give(bytes: Buffer): void {
+    if (this.#isEnough) return;
     // A decoder that is slower than the camera slows the camera down, instead of filling our memory.
     if (this.#client?.write(bytes) === false) this.#upstream.pause();
   }

@@ -25,6 +25,8 @@ export interface RelayProtocol {
     ends: Ends;
     port: number;
     userAgent: string;
+    /** One key frame is enough. */
+    isBrief: boolean;
     onClock: (at: number) => void;
   }): Dialogue;
   alias(port: number): string;
@@ -110,8 +112,8 @@ export class RelayedSource implements PolledSource {
     try {
       const { scheme, alias } = this.#protocol;
       const decoder = await this.#streams.decoders.start(signal, async () => {
-        const watch = this.#watch(signal, pictures);
-        relay = await this.#relay(upstream, (at) => watch.clockSaid(at));
+        const watch = this.#watch(signal, pictures, everyMs ?? 0);
+        relay = await this.#relay(upstream, everyMs === undefined, (at) => watch.clockSaid(at));
         void relay.over.catch((error: unknown) => pictures.end(error));
         const url = alias(relay.port);
         const taken = relay;
@@ -130,25 +132,25 @@ export class RelayedSource implements PolledSource {
     }
   }
 
-  #relay(upstream: Socket, onClock: (at: number) => void): Promise<Relay> {
+  #relay(upstream: Socket, isBrief: boolean, onClock: (at: number) => void): Promise<Relay> {
     const target = this.#target;
     const { userAgent } = this.#streams;
     return Relay.open(upstream, target.host, (ends, port) =>
-      this.#protocol.dialogue({ target, ends, port, userAgent, onClock }),
+      this.#protocol.dialogue({ target, ends, port, userAgent, isBrief, onClock }),
     );
   }
 
-  /** Ends the pictures when the next one is overdue. */
-  #watch(signal: AbortSignal, pictures: Latest<EncodedFrame>) {
+  /** Ends the pictures when the next one is overdue; ffmpeg is silent for `everyMs` by itself. */
+  #watch(signal: AbortSignal, pictures: Latest<EncodedFrame>, everyMs: number) {
     const { clock } = this.#context;
     let deadline = this.#first;
     let since = clock.monotonic();
     let taken = 0;
     let dueAt = -Infinity;
     let offset: number | undefined;
-    void this.#overdue(signal, () => since + deadline.ms).then((late) => {
+    void this.#overdue(signal, () => since + deadline.ms + everyMs).then((late) => {
       if (!late) return;
-      const waited = deadline.ms;
+      const waited = deadline.ms + everyMs;
       deadline.missed();
       pictures.end(stalled(this.#target.host, waited));
     });

@@ -38,14 +38,17 @@ export function divideRtmpPath(path: string): { application: string; stream: str
 export class RtmpDialogue implements Dialogue {
   readonly #target: RelayTarget;
   readonly #ends: Ends;
+  readonly #isBrief: boolean;
   readonly #replacements: ReadonlyMap<string, string>;
   readonly #fromFfmpeg = new ChunkReader(() => true);
   readonly #fromCamera = new ChunkReader((type) => type !== AUDIO);
   #handshakeSent = 0;
   #handshakeReceived = 0;
 
-  constructor(target: RelayTarget, ends: Ends, port: number) {
+  /** @param isBrief one key frame is enough */
+  constructor(target: RelayTarget, ends: Ends, port: number, isBrief: boolean) {
     this.#target = target;
+    this.#isBrief = isBrief;
     this.#ends = ends;
     const { application, stream } = divideRtmpPath(target.path);
     const origin = target.url.slice(0, -target.path.length);
@@ -74,6 +77,8 @@ export class RtmpDialogue implements Dialogue {
     for (const message of this.#fromCamera.push(chunk.subarray(raw))) {
       if (message.type === COMMAND) this.#judge(message.body);
       if (isWanted(message)) this.#ends.ffmpeg(writeChunks(message));
+      // The decoder would hold it back until two more have come, were this not the end.
+      if (this.#isBrief && message.type === VIDEO && isPicture(message.body)) this.#ends.enough();
     }
   }
 
@@ -113,3 +118,14 @@ export class RtmpDialogue implements Dialogue {
 
 /** A video message's parameter sets are marked as key frames, too. */
 const isWanted = ({ type, body }: RtmpMessage): boolean => type !== VIDEO || KEY_FRAMES.has(((body[0] ?? 0) >> 4) & 7);
+
+const AVC = 7;
+const CODED_FRAMES = new Set([1, 3]);
+
+/** A key frame, and not only its parameter sets: for codecs with either, the packet's type tells. */
+function isPicture(body: Buffer): boolean {
+  const first = body[0] ?? 0;
+  if (!KEY_FRAMES.has((first >> 4) & 7)) return false;
+  if (first & 128) return CODED_FRAMES.has(first & 15);
+  return (first & 15) !== AVC || body[1] === 1;
+}

@@ -6,7 +6,7 @@ import type { SourceContext, SourceSpec } from './source.ts';
 const RTMP: RelayProtocol = {
   scheme: 'rtmp',
   staysBelowMs: 10_000,
-  dialogue: ({ target, ends, port }) => new RtmpDialogue(target, ends, port),
+  dialogue: ({ target, ends, port, isBrief }) => new RtmpDialogue(target, ends, port, isBrief),
   alias: rtmpAlias,
 };
 

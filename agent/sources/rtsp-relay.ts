@@ -1,6 +1,7 @@
 import { sourceError } from './errors.ts';
 import type { Dialogue, Ends } from './relay.ts';
 import type { RelayTarget } from './relay-target.ts';
+import { KeyFrameSpotter } from './rtp-key-frames.ts';
 import { RtspAuth } from './rtsp-auth.ts';
 import { headerOf, RtspReader, statusOf, withHeader, writeMessage } from './rtsp-messages.ts';
 import type { RtspMessage } from './rtsp-messages.ts';
@@ -25,6 +26,8 @@ export interface RtspOptions {
   userAgent: string;
   ends: Ends;
   port: number;
+  /** One key frame is enough. */
+  isBrief?: boolean;
   /** The camera's clock, from its RTCP sender reports, ms since the epoch. */
   onClock?: (at: number) => void;
 }
@@ -42,6 +45,7 @@ export class RtspDialogue implements Dialogue {
   readonly #auth: RtspAuth | undefined;
   readonly #fromFfmpeg = new RtspReader();
   readonly #fromCamera = new RtspReader();
+  readonly #spotter = new KeyFrameSpotter();
   readonly #pending = new Map<string, Pending>();
   #lastNumber = 0;
 
@@ -101,6 +105,7 @@ export class RtspDialogue implements Dialogue {
     this.#pending.delete(key);
     if (status === 401 && this.#mayTryAgain(answer, pending)) return this.#send(pending);
     this.#judge(status, pending.method);
+    if (pending.method === 'DESCRIBE') this.#spotter.learn(answer.body.toString('latin1'));
     this.#options.ends.ffmpeg(writeMessage(withHeader(answer, 'CSeq', pending.theirs)));
   }
 
@@ -145,6 +150,8 @@ export class RtspDialogue implements Dialogue {
       if (at !== undefined) this.#options.onClock(at);
     }
     this.#options.ends.ffmpeg(bytes);
+    if (this.#options.isBrief && channel % 2 === 0 && this.#spotter.completes(bytes.subarray(4)))
+      this.#options.ends.enough();
   }
 }
 

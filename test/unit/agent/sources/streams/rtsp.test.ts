@@ -17,7 +17,8 @@ function dialogue(url = 'rtsp://camera:554/live/1?x=y', login?: { user: string; 
     camera: (bytes: Buffer) => void camera.push(bytes.toString('latin1')),
     ffmpeg: (bytes: Buffer) => void ffmpeg.push(bytes.toString('latin1')),
   };
-  const between = new RtspDialogue({ target, userAgent: 'camfleet-test', ends, port: PORT });
+  const enough = (): void => {};
+  const between = new RtspDialogue({ target, userAgent: 'camfleet-test', ends: { ...ends, enough }, port: PORT });
   return {
     camera,
     ffmpeg,
