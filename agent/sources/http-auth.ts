@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Credentials } from './target.ts';
+import type { Credentials } from '../../common/domain/camera.ts';
 
 /** One offer of a `WWW-Authenticate` header. */
 export interface Challenge {

@@ -7,6 +7,7 @@ import type { FilterOptions } from './camera-filter.ts';
 import { importInBackground, uploadCameras } from './camera-import.ts';
 import type { ImportAnswer } from './camera-import.ts';
 import { addAdd } from './camera-add.ts';
+import { addProbe } from './camera-probe.ts';
 import { ago, listing, table } from './terminal.ts';
 import { apiOf, id, ids, interval, print, printLines, speaksApi, verb, wholeNumber, words } from './verb.ts';
 import type { Context, Printing } from './verb.ts';
@@ -28,8 +29,9 @@ type Common = ConnectionOptions & Printing;
 const PAGE = 1_000;
 
 export function addCameraCommands(program: Command, context: Context): void {
-  const cameras = program.command('cameras').description('Cameras: add, import, find, change, pause');
+  const cameras = program.command('cameras').description('Cameras: add, probe, import, find, change, pause');
   addAdd(cameras, context);
+  addProbe(cameras, context);
   addImport(cameras, context);
   addList(cameras, context);
   addShow(cameras, context);
