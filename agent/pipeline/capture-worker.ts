@@ -80,7 +80,7 @@ export class CaptureWorker {
       clock: this.#clock,
       attemptHeader,
       fileRoots,
-      streams: { egress, limiter, decoders: this.#decoders, userAgent },
+      streams: { egress, limiter, manners, decoders: this.#decoders, userAgent },
     };
     this.#scheduler = new Scheduler({
       clock: this.#clock,

@@ -11,8 +11,8 @@ import { readSegment } from './hls-segment.ts';
 import { frameOf, stalled, streamsOf } from './relayed.ts';
 import { checkStatus } from './snapshot.ts';
 import type { FetchRequest, PolledSource, SourceContext, SourceSpec, StreamContext } from './source.ts';
-import { loginOf, parseTarget } from './target.ts';
-import type { Credentials, Target } from './target.ts';
+import { parseTarget } from './target.ts';
+import type { Target } from './target.ts';
 
 const DEFAULT_INTERVAL_MS = 60_000;
 // A day of four-second segments.
@@ -31,7 +31,6 @@ export class HlsSource implements PolledSource {
   readonly #context: SourceContext;
   readonly #streams: StreamContext;
   readonly #target: Target;
-  readonly #login: Credentials | undefined;
   readonly #deadline: StallDeadline;
   /** Where the rendition's own playlist is, once the master playlist has said it. */
   #rendition: string | undefined;
@@ -42,7 +41,6 @@ export class HlsSource implements PolledSource {
     this.#streams = streamsOf(context);
     this.#deadline = new StallDeadline(context.stallMs);
     this.#target = parseTarget(spec.url, spec.credentials);
-    this.#login = spec.credentials ?? loginOf(new URL(spec.url));
   }
 
   /** With the `etag` of the last picture, a stream that has gone on to no further segment comes back as `notModified`. */
@@ -176,7 +174,10 @@ export class HlsSource implements PolledSource {
 
   /** Credentials are the camera's: no other origin that a playlist names is told them. */
   #to(url: string): Target {
-    return parseTarget(url, new URL(url).origin === this.#target.origin ? this.#login : undefined);
+    const target = parseTarget(url);
+    // The same object: what the camera asked for once is remembered for all of its addresses.
+    if (this.#target.auth && target.origin === this.#target.origin) target.auth = this.#target.auth;
+    return target;
   }
 }
 

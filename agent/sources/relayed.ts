@@ -18,7 +18,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** What RTSP and RTMP differ in. */
 export interface RelayProtocol {
   scheme: 'rtsp' | 'rtmp';
-  /** Below this interval a connection that stays costs less processor time than one for each picture. */
+  /**
+   * Below this interval a connection that stays costs less processor time than one for each picture. Measured at 720p, 10 frames a
+   * second: connecting takes 115 to 155 ms (85 of them for ffmpeg to start), staying 10 to 15 ms a second.
+   */
   staysBelowMs: number;
   dialogue(options: {
     target: RelayTarget;
@@ -86,6 +89,8 @@ export class RelayedSource implements PolledSource {
     let session: Session | undefined;
     let isDone = false;
     try {
+      const { url, path } = this.#target;
+      this.#streams.manners?.mayAsk({ origin: url.slice(0, -path.length), path, host }, false);
       session = await this.#open(stop.signal, pictures, everyMs);
       for await (const frame of pictures) {
         // One that stays would hold the host's turn for hours.

@@ -1,8 +1,9 @@
 import { sourceError } from './errors.ts';
+import { HttpAuth } from './http-auth.ts';
+import type { Sent } from './http-auth.ts';
 import type { Dialogue, Ends } from './relay.ts';
 import type { RelayTarget } from './relay-target.ts';
 import { KeyFrameSpotter } from './rtp-key-frames.ts';
-import { RtspAuth } from './rtsp-auth.ts';
 import { headerOf, RtspReader, statusOf, withHeader, writeMessage } from './rtsp-messages.ts';
 import type { RtspMessage } from './rtsp-messages.ts';
 
@@ -11,14 +12,16 @@ const ALIAS = '/stream';
 // Requests without which there is no picture; a refusal of any other (GET_PARAMETER, TEARDOWN) is passed on.
 const ESSENTIAL = new Set(['OPTIONS', 'DESCRIBE', 'SETUP', 'PLAY']);
 const MAX_PENDING = 32;
+const MAX_ANSWERS = 2;
 
 interface Pending {
   message: RtspMessage;
   method: string;
   /** ffmpeg's own number of the request. */
   theirs: string;
-  /** How often it was sent with an answer to a challenge. */
-  authorized: number;
+  /** The answer to a challenge that it was sent with, and how often it was. */
+  sent: Sent | undefined;
+  answers: number;
 }
 
 export interface RtspOptions {
@@ -42,7 +45,7 @@ export const rtspAlias = (port: number): string => `rtsp://127.0.0.1:${port}${AL
 export class RtspDialogue implements Dialogue {
   readonly #options: RtspOptions;
   readonly #alias: string;
-  readonly #auth: RtspAuth | undefined;
+  readonly #auth: HttpAuth | undefined;
   readonly #fromFfmpeg = new RtspReader();
   readonly #fromCamera = new RtspReader();
   readonly #spotter = new KeyFrameSpotter();
@@ -52,7 +55,7 @@ export class RtspDialogue implements Dialogue {
   constructor(options: RtspOptions) {
     this.#options = options;
     this.#alias = rtspAlias(options.port);
-    this.#auth = options.target.login && new RtspAuth(options.target.login);
+    this.#auth = options.target.login && new HttpAuth(options.target.login);
   }
 
   toCamera(chunk: Buffer): void {
@@ -74,7 +77,13 @@ export class RtspDialogue implements Dialogue {
   #ask(message: RtspMessage): void {
     const [method = '', url = '', version = 'RTSP/1.0'] = message.start.split(' ');
     const start = `${method} ${this.#real(url)} ${version}`;
-    const pending = { message: { ...message, start }, method, theirs: headerOf(message, 'cseq') ?? '', authorized: 0 };
+    const pending = {
+      message: { ...message, start },
+      method,
+      theirs: headerOf(message, 'cseq') ?? '',
+      sent: undefined,
+      answers: 0,
+    };
     if (this.#pending.size >= MAX_PENDING) this.#pending.clear(); // a camera that answers nothing
     this.#send(pending);
   }
@@ -87,12 +96,11 @@ export class RtspDialogue implements Dialogue {
   #send(pending: Pending): void {
     const number = String(++this.#lastNumber);
     const [method = '', url = ''] = pending.message.start.split(' ');
-    const authorization = this.#auth?.authorization(method, url);
+    const sent = this.#auth?.authorize(method, url);
     let message = withHeader(pending.message, 'CSeq', number);
     message = withHeader(message, 'User-Agent', this.#options.userAgent);
-    if (authorization !== undefined) message = withHeader(message, 'Authorization', authorization);
-    const authorized = pending.authorized + (authorization === undefined ? 0 : 1);
-    this.#pending.set(number, { ...pending, authorized });
+    if (sent) message = withHeader(message, 'Authorization', sent.value);
+    this.#pending.set(number, { ...pending, sent, answers: pending.answers + (sent ? 1 : 0) });
     this.#options.ends.camera(writeMessage(message));
   }
 
@@ -109,13 +117,12 @@ export class RtspDialogue implements Dialogue {
     this.#options.ends.ffmpeg(writeMessage(withHeader(answer, 'CSeq', pending.theirs)));
   }
 
-  #mayTryAgain(answer: RtspMessage, { authorized }: Pending): boolean {
+  /** A nonce that grew old is no refusal of the password; but a camera that always says so is not asked for ever. */
+  #mayTryAgain(answer: RtspMessage, { sent, answers }: Pending): boolean {
     const values = answer.headers
       .filter(([name]) => name.toLowerCase() === 'www-authenticate')
       .map(([, value]) => value);
-    // A nonce that grew old is no refusal of the password.
-    const isStale = values.some((value) => /\bstale\s*=\s*"?true/i.test(value));
-    return this.#auth !== undefined && (authorized === 0 || (isStale && authorized === 1)) && this.#auth.accept(values);
+    return answers < MAX_ANSWERS && this.#auth?.challenged(values, sent) === true;
   }
 
   #judge(status: number, method: string): void {

@@ -1,6 +1,7 @@
 import type { EncodedFrame } from '../../common/domain/frame.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { HttpClient } from './http.ts';
+import type { Manners } from './manners.ts';
 import type { EgressRule } from './egress.ts';
 import type { Decoders } from './ffmpeg/decoders.ts';
 import type { HostLimiter } from './host-limiter.ts';
@@ -63,6 +64,7 @@ export interface SourceContext {
 export interface StreamContext {
   egress: EgressRule;
   limiter: HostLimiter;
+  manners?: Pick<Manners, 'mayAsk'>;
   decoders: Decoders;
   userAgent: string;
 }
