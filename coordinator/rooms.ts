@@ -74,6 +74,7 @@ export function createRooms(
     plannableCameras: () => registry.plannableCameras(),
     assignmentsOf: (ids) => registry.assignmentsOf(ids),
     memoriesOf: (ids) => results.memoriesOf(ids),
+    hostsAmong: (names) => registry.hostsAmong(names),
     takedowns: () => takedowns.current(),
     notify: (agentId, event, hint) => wires.gateway?.notify(agentId, event, hint),
     closeSession: (sessionId, reason) => wires.gateway?.dismiss(sessionId, reason),

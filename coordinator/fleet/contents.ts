@@ -1,4 +1,5 @@
 import type { Assignment, HostBudget } from '../../common/protocol/agent-link.ts';
+import { readRests } from './hosts/ledger.ts';
 import type { FleetDeps } from './types.ts';
 
 /** Cameras with their memories, and this shard's part of each host's budget. */
@@ -23,7 +24,7 @@ export async function assignmentsWithMemory(deps: FleetDeps, cameraIds: number[]
   return assignments.map((assignment) => ({ ...assignment, memory: memories.get(assignment.cameraId) ?? null }));
 }
 
-/** A host's budget is divided equally among the shards that have cameras of it. */
+/** A host's budget is divided equally among the shards that have cameras of it, or are to get some. */
 export async function readHostBudgets({ database, settings }: FleetDeps, shardId: number): Promise<HostBudget[]> {
   const hosts = await database.many<{ host: string; parts: number }>(
     `with mine as (
@@ -31,11 +32,24 @@ export async function readHostBudgets({ database, settings }: FleetDeps, shardId
        union select host from moves where to_shard = $1
      )
      select mine.host, greatest(1, (
-       select count(distinct m.shard_id) from memberships m where m.host = mine.host and m.until_at is null))::int as parts
+       select count(distinct shard_id) from (
+         select m.shard_id from memberships m where m.host = mine.host and m.until_at is null
+         union select v.to_shard from moves v where v.host = mine.host) theirs))::int as parts
      from mine`,
     [shardId],
   );
-  return hosts.map(({ host, parts }) => hostBudget(host, parts, settings.hosts));
+  const rests = await readRests(
+    database,
+    shardId,
+    hosts.map(({ host }) => host),
+  );
+  return hosts.map(({ host, parts }) => {
+    const { kind, until } = rests.get(host) ?? {};
+    return {
+      ...hostBudget(host, parts, settings.hosts),
+      ...(kind && until !== undefined && { rest: { kind, until } }),
+    };
+  });
 }
 
 export function hostBudget(

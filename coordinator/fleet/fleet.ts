@@ -4,6 +4,7 @@ import type { AgentInfo } from './agents.ts';
 import { FleetLoop } from './fleet-loop.ts';
 import { Leases } from './leases.ts';
 import { linkHandlers } from './link-handlers.ts';
+import { HostLedger, readLeaders } from './hosts/ledger.ts';
 import type { LinkHandlers } from './link-handlers.ts';
 import { Memberships } from './membership.ts';
 import { requestPlan } from './renewals.ts';
@@ -49,9 +50,11 @@ export interface Fleet extends Service {
   prune(days: number): Promise<void>;
 }
 
-export function createFleet(deps: FleetDeps): Fleet {
+export function createFleet(given: FleetDeps): Fleet {
+  const deps = countedByLeader(given);
   const sessions = new Sessions(deps);
   const memberships = new Memberships(deps);
+  const hosts = new HostLedger(deps, async (leaders) => memberships.camerasChanged(await camerasOf(deps, leaders)));
   const leases = new Leases(deps);
   const agents = new Agents(deps, {
     planWanted: () => requestPlan(deps),
@@ -63,7 +66,7 @@ export function createFleet(deps: FleetDeps): Fleet {
   });
   const loop = new FleetLoop(deps, { memberships, prune: () => sessions.prune() });
   return {
-    handlers: linkHandlers(deps, { sessions, leases, memberships }),
+    handlers: linkHandlers(deps, { sessions, leases, memberships, hosts }),
     agents,
     sessions,
     nonces: { create: () => sessions.nonce() },
@@ -77,6 +80,29 @@ export function createFleet(deps: FleetDeps): Fleet {
     start: () => loop.start(),
     stop: () => loop.stop(),
   };
+}
+
+/** Names that share an address are one host, for the planner as for politeness. */
+function countedByLeader(deps: FleetDeps): FleetDeps {
+  const led = async <T extends { host: string }>(cameras: Promise<T[]>): Promise<T[]> => {
+    const [list, leaders] = await Promise.all([cameras, readLeaders(deps.database)]);
+    return leaders.size === 0 ? list : list.map((one) => ({ ...one, host: leaders.get(one.host) ?? one.host }));
+  };
+  return {
+    ...deps,
+    plannableCameras: () => led(deps.plannableCameras()),
+    assignmentsOf: (ids) => led(deps.assignmentsOf(ids)),
+  };
+}
+
+/** Cameras that are counted by these hosts now. */
+async function camerasOf({ database }: FleetDeps, hosts: readonly string[]): Promise<number[]> {
+  const rows = await database.many<{ id: number }>(
+    `select camera_id as id from memberships where host = any($1) and until_at is null
+     union select camera_id from moves where host = any($1)`,
+    [hosts],
+  );
+  return rows.map(({ id }) => id);
 }
 
 async function readStatus({ database }: FleetDeps, agents: Agents): Promise<FleetStatus> {

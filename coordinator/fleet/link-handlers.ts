@@ -1,5 +1,6 @@
 import type { AgentToCoordinator } from '../../common/protocol/agent-link.ts';
 import { ok } from '../../common/runtime/result.ts';
+import type { HostLedger } from './hosts/ledger.ts';
 import type { Leases } from './leases.ts';
 import type { Memberships } from './membership.ts';
 import { Renewals, requestPlan } from './renewals.ts';
@@ -17,9 +18,14 @@ export type LinkHandlers = {
 
 export function linkHandlers(
   deps: FleetDeps,
-  { sessions, leases, memberships }: { sessions: Sessions; leases: Leases; memberships: Memberships },
+  {
+    sessions,
+    leases,
+    memberships,
+    hosts,
+  }: { sessions: Sessions; leases: Leases; memberships: Memberships; hosts: HostLedger },
 ): LinkHandlers {
-  const renewals = new Renewals(deps, (...version) => memberships.acknowledge(...version));
+  const renewals = new Renewals(deps, hosts, (...version) => memberships.acknowledge(...version));
   return {
     'agent:hello': async (session, hello) => {
       const welcome = await sessions.hello(session, hello);

@@ -171,8 +171,21 @@ export async function moveCameras(
      select id, $3, host, $4 from unnest($1::int[], $2::text[]) as moving (id, host)`,
     [ids, moving.map(({ host }) => host), shardId, at],
   );
-  const left = new Set(moving.flatMap(({ old }) => (old === null || old === shardId ? [] : [old])));
-  return bumpShards(tx, [...left], ids);
+  const left = moving.flatMap(({ old }) => (old === null || old === shardId ? [] : [old]));
+  const sharing = await shardsSharing(tx, [...new Set(moving.map(({ host }) => host))], shardId);
+  return bumpShards(tx, [...new Set([...left, ...sharing])], ids);
+}
+
+/** Other shards with cameras of these hosts: their parts of the hosts' budgets change. */
+async function shardsSharing(tx: Queryable, hosts: readonly string[], shardId: number): Promise<number[]> {
+  const rows = await tx.many<{ id: number }>(
+    `select distinct m.shard_id as id from memberships m join grants g on g.shard_id = m.shard_id and g.until_at is null
+     where m.host = any($1) and m.until_at is null and m.shard_id <> $2 order by 1`,
+    [hosts, shardId],
+  );
+  const ids = rows.map(({ id }) => id);
+  if (ids.length > 0) await lockShards(tx, ids);
+  return ids;
 }
 
 /** A new revision for these (locked) shards, in which those of the cameras that are or were theirs changed. */

@@ -1,4 +1,4 @@
-import type { Renew, RenewAnswer, Stretch } from '../../common/protocol/agent-link.ts';
+import type { HostRest, Renew, RenewAnswer, Stretch } from '../../common/protocol/agent-link.ts';
 import { isForgotten, renewedState } from '../../common/protocol/lease-rules.ts';
 import type { GrantEnd } from '../../common/protocol/lease-rules.ts';
 import { systemClock } from '../../common/runtime/clock.ts';
@@ -9,6 +9,7 @@ import type { Result } from '../../common/runtime/result.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { endGrants } from './grants.ts';
+import type { HostLedger } from './hosts/ledger.ts';
 import type { AgentSession, FleetDeps } from './types.ts';
 
 interface GrantRow extends Record<string, unknown> {
@@ -46,29 +47,33 @@ interface Read {
   named: ReadonlyMap<number, GrantRow>;
   /** Open grants of this session. */
   held: readonly GrantRow[];
-  fleet: Stretch & { work: boolean };
+  fleet: Stretch & { work: boolean; takedowns: number };
+  /** What others found out about hosts of this session's cameras. */
+  rests: HostRest[];
 }
 
 /** One renewal for all that a session holds; renewals that come close together share their statements. */
 export class Renewals {
   readonly #deps: FleetDeps;
   readonly #acknowledge: Acknowledge;
+  readonly #hosts: HostLedger;
   readonly #clock: Clock;
   readonly #group: Grouped<Asked, Read>;
 
-  constructor(deps: FleetDeps, acknowledge: Acknowledge, clock: Clock = systemClock) {
+  constructor(deps: FleetDeps, hosts: HostLedger, acknowledge: Acknowledge, clock: Clock = systemClock) {
+    this.#hosts = hosts;
     this.#deps = deps;
     this.#acknowledge = acknowledge;
     this.#clock = clock;
     this.#group = new Grouped({
-      work: (asked) => renewAndRead(deps.database, asked, clock),
+      work: (asked) => renewAndRead(deps.database, hosts, asked, clock),
       ...{ gapMs: GROUP_GAP_MS, mostItems: MOST_GROUPED, clock },
     });
   }
 
   async renew(session: AgentSession, renewal: Renew): Promise<Result<RenewAnswer>> {
     const askedAt = this.#clock.monotonic();
-    const { begunAt, renewed, named, held, fleet } = await this.#group.ask({ session, renewal });
+    const { begunAt, renewed, named, held, fleet, rests } = await this.#group.ask({ session, renewal });
     const waitedMs = begunAt - askedAt;
     if (!renewed) return answerOfEnded(this.#deps, session, renewal);
     await this.#settle(session, renewal, { renewed, held });
@@ -82,6 +87,8 @@ export class Renewals {
       stretch: { factor: fleet.factor, belowPriority: fleet.belowPriority },
       modelVersion: this.#deps.modelVersion(),
       workAvailable: fleet.work && !renewal.draining,
+      takedownRevision: fleet.takedowns,
+      ...(rests.length > 0 && { rests }),
     });
   }
 
@@ -101,6 +108,7 @@ export class Renewals {
       (row) => !named.has(row.token) && isForgotten(row.from, renewed.now, this.#deps.settings.ttlMs),
     );
     if (forgotten.length > 0) await endForgotten(this.#deps, session, forgotten);
+    if (renewal.hosts) await this.#hosts.learn(session, renewal.hosts);
     // A drain that begins or ends moves shards.
     if (renewed.wasDraining !== renewal.draining) await requestPlan(this.#deps);
   }
@@ -110,11 +118,16 @@ export class Renewals {
  * The sessions' rows are renewed first and the grants are read by a statement of their own: a takeover that locked a row before
  * us has committed and is seen; one that comes later sees the renewal.
  */
-async function renewAndRead(database: Queryable, asked: readonly Asked[], clock: Clock): Promise<Read[]> {
+async function renewAndRead(
+  database: Queryable,
+  hosts: HostLedger,
+  asked: readonly Asked[],
+  clock: Clock,
+): Promise<Read[]> {
   const begunAt = clock.monotonic();
   // Of two renewals of one session the newer one counts.
   const newest = new Map(asked.map((one) => [one.session.sessionId, one]));
-  const sessions = [...newest.values()].map(({ session, renewal: { grants: _, ...rest } }) => ({
+  const sessions = [...newest.values()].map(({ session, renewal: { grants: _, hosts: __, ...rest } }) => ({
     ...session,
     ...rest,
   }));
@@ -127,10 +140,14 @@ async function renewAndRead(database: Queryable, asked: readonly Asked[], clock:
     asked.flatMap(({ renewal }) => renewal.grants.map(({ token }) => token)),
     alive.map(({ sessionId }) => sessionId),
   ]);
-  const fleets = await database.many<Stretch & { work: boolean; sessionId: string }>(READ_FLEET, [
+  const fleets = await database.many<Stretch & { work: boolean; takedowns: number; sessionId: string }>(READ_FLEET, [
     alive.map(({ agentId }) => agentId),
     alive.map(({ sessionId }) => sessionId),
   ]);
+  const rests = await hosts.news(
+    database,
+    alive.map(({ sessionId }) => sessionId),
+  );
   const named = new Map(grants.map((row) => [row.token, row]));
   const heldBy = new Map<string, GrantRow[]>();
   for (const row of grants) {
@@ -139,7 +156,8 @@ async function renewAndRead(database: Queryable, asked: readonly Asked[], clock:
   const fleetOf = new Map(fleets.map((row) => [row.sessionId, row]));
   return asked.map(({ session: { sessionId } }) => ({
     ...{ begunAt, renewed: renewed.get(sessionId), named, held: heldBy.get(sessionId) ?? [] },
-    fleet: fleetOf.get(sessionId) ?? { factor: 1, belowPriority: 0, work: false },
+    fleet: fleetOf.get(sessionId) ?? { factor: 1, belowPriority: 0, work: false, takedowns: 0 },
+    rests: rests.get(sessionId) ?? [],
   }));
 }
 
@@ -207,7 +225,8 @@ const READ_GRANTS = statement(
 
 const READ_FLEET = statement(
   'fleet.read-fleet',
-  `select r.session_id as "sessionId", stretch_factor as factor, stretch_below as "belowPriority", exists (
+  `select r.session_id as "sessionId", stretch_factor as factor, stretch_below as "belowPriority",
+     takedown_revision as takedowns, exists (
      select from shards s left join grants g on g.shard_id = s.id and g.until_at is null
      where s.target_agent = r.agent_id and s.retired_at is null and g.session_id is distinct from r.session_id) as work
    from fleet_settings cross join unnest($1::uuid[], $2::uuid[]) as r(agent_id, session_id)`,

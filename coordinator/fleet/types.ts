@@ -74,6 +74,8 @@ export interface FleetDeps {
   plannableCameras(): Promise<PlannableCamera[]>;
   /** In any order; leaves out cameras that are not to be captured. */
   assignmentsOf(cameraIds: number[]): Promise<Omit<Assignment, 'memory'>[]>;
+  /** Which of these names are hosts of cameras. */
+  hostsAmong(names: readonly string[]): Promise<string[]>;
   memoriesOf(cameraIds: number[]): Promise<Map<number, CameraMemory>>;
   /** What must not be fetched any more. */
   takedowns(): Promise<TakedownAnswer>;

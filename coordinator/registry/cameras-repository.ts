@@ -174,6 +174,14 @@ export class CamerasRepository {
     }));
   }
 
+  async hostsAmong(names: readonly string[]): Promise<string[]> {
+    const rows = await this.#database.many<{ host: string }>(
+      'select n.host from unnest($1::text[]) as n (host) where exists (select from cameras c where c.host = n.host)',
+      [names],
+    );
+    return rows.map(({ host }) => host);
+  }
+
   /** Whether no camera at all has the words: decided alike for every page of a list. */
   async #isMisspelt(filter: CameraFilter): Promise<boolean> {
     if (filter.text === undefined) return false;

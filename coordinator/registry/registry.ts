@@ -115,6 +115,11 @@ export class Registry {
     return this.#move(ids, ['candidate', 'active', 'paused'], 'retired');
   }
 
+  /** Which of these names are hosts of cameras. */
+  hostsAmong(names: readonly string[]): Promise<string[]> {
+    return this.#cameras.hostsAmong(names);
+  }
+
   /** Something outside this room decided that these are, or are not, to be captured. */
   changed(ids: readonly number[]): void {
     this.#onChanged(ids);

@@ -35,6 +35,8 @@ export class FleetBench {
       notify: (to, event, payload) => void this.told.push({ to, event, payload }),
       closeSession: (to, reason) => void this.told.push({ to, event: 'session:superseded', payload: { reason } }),
       modelVersion: () => null,
+      hostsAmong: (names) =>
+        Promise.resolve(names.filter((name) => [...this.cameras.values()].some(({ host }) => host === name))),
       takedowns: () => Promise.resolve({ revision: 0, takedowns: [] }),
       modelReported: () => Promise.resolve(),
     };
