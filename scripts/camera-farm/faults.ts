@@ -21,6 +21,8 @@ export interface Fault {
   atFirst?: Verdict;
   /** The one kind of camera that can have it. */
   only?: 'snapshot' | 'mjpeg';
+  /** The host as a whole asks for rest: agents leave its other cameras alone, too. */
+  ofHost?: boolean;
   /** For `--help`. */
   words: string;
   answer: (scene: FaultScene) => FaultAnswer;
@@ -31,7 +33,7 @@ const fault = (
   verdict: Verdict,
   words: string,
   answer: Fault['answer'],
-  more: Pick<Fault, 'atFirst' | 'only'> = {},
+  more: Pick<Fault, 'atFirst' | 'only' | 'ofHost'> = {},
 ): Fault => ({ group, verdict, words, answer, ...more });
 
 const HOUR_MS = 3_600_000;
@@ -54,11 +56,11 @@ const TABLE = {
   '401': fault('transport', 'unauthorized', 'wants to know who asks', () => text(401, 'text/plain', 'Unauthorized\n', signIn)), // prettier-ignore
   '403': fault('transport', 'unauthorized', 'refuses to show it', () => text(403, 'text/plain', 'Forbidden\n')),
   '404': fault('transport', 'http_error', 'has nothing there', () => text(404, 'text/plain', 'Not Found\n')),
-  '429': fault('transport', 'http_error', 'is asked too often', () => text(429, 'text/plain', busy)),
-  '429-retry-after': fault('transport', 'http_error', 'is asked too often and says until when', () => text(429, 'text/plain', busy, retryAfter)), // prettier-ignore
+  '429': fault('transport', 'http_error', 'is asked too often', () => text(429, 'text/plain', busy), { ofHost: true }),
+  '429-retry-after': fault('transport', 'http_error', 'is asked too often and says until when', () => text(429, 'text/plain', busy, retryAfter), { ofHost: true }), // prettier-ignore
   '500': fault('transport', 'http_error', 'fails inside', () => text(500, 'text/plain', 'Internal Server Error\n')),
-  '503': fault('transport', 'http_error', 'is out of service', () => text(503, 'text/plain', away)),
-  '503-retry-after': fault('transport', 'http_error', 'is out of service and says until when', () => text(503, 'text/plain', away, retryAfter)), // prettier-ignore
+  '503': fault('transport', 'http_error', 'is out of service', () => text(503, 'text/plain', away), { ofHost: true }),
+  '503-retry-after': fault('transport', 'http_error', 'is out of service and says until when', () => text(503, 'text/plain', away, retryAfter), { ofHost: true }), // prettier-ignore
   'redirect-loop': fault('transport', 'protocol_error', 'redirects to itself', ({ path }) => redirect(path)),
   'redirect-private': fault('transport', 'blocked', 'redirects to a private address', ({ turn }) => redirect(INSIDE[turn % INSIDE.length] as string)), // prettier-ignore
   endless: fault('transport', 'too_large', 'sends a picture that never stops growing', endless),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startFarm } from '../../camera-farm/farm.ts';
 import type { Farm } from '../../camera-farm/farm.ts';
-import { FAULT_NAMES, fits } from '../../camera-farm/faults.ts';
+import { FAULT_NAMES, FAULTS, fits } from '../../camera-farm/faults.ts';
 import type { FaultName } from '../../camera-farm/faults.ts';
 import { settingsFrom } from '../../camera-farm/options.ts';
 import { scenePictures } from '../../camera-farm/pictures.ts';
@@ -24,8 +24,7 @@ const MJPEG_SHARE = 0.3;
 const folder = mkdtempSync(join(tmpdir(), 'camfleet-hostile-farm-'));
 const sink = await openSink();
 const farms: Farm[] = [];
-let hostile: Farm | undefined;
-const faultOf = new Map<string, FaultName>();
+const faultsOf = new Map<Farm, Map<string, FaultName>>();
 
 /** Pictures drawn beforehand, a folder for each scene: drawing takes time that the cameras' answers would wait for. */
 function drawPictures(): void {
@@ -40,32 +39,34 @@ function drawPictures(): void {
   }
 }
 
-async function open({ hostile: count, healthy }: HostileScenario): Promise<HostilePlace> {
+async function open({ hostile, healthy }: HostileScenario): Promise<HostilePlace> {
   drawPictures();
   const common = { ...SIZE, picturesFrom: folder, changeEverySeconds: CHANGE_SECONDS, log: 'none' as const };
-  const parts = { partsPerSecond: 5, camerasPerHost: 4 };
-  const bad = await startFarm({
-    ...common,
-    ...parts,
-    cameras: count,
-    mjpegShare: MJPEG_SHARE,
-    addressBase: '127.20.0.0',
-  });
-  const good = await startFarm({ ...common, cameras: healthy, mjpegShare: 0, addressBase: '127.60.0.0' });
-  farms.push(bad, good);
-  hostile = bad;
-  dealFaults(bad);
-  return { sink: sink.url, cameras: [...camerasOf(bad), ...camerasOf(good)] };
+  const mixed = { ...common, partsPerSecond: 5, camerasPerHost: 4, mjpegShare: MJPEG_SHARE };
+  // Hosts that ask for rest stand apart: the other cameras of such a host are left alone whatever their own fault is.
+  const resting = FAULT_NAMES.filter((name) => FAULTS[name].ofHost);
+  const others = FAULT_NAMES.filter((name) => !FAULTS[name].ofHost);
+  const onRestingHosts = Math.max(resting.length, Math.round((hostile * resting.length) / FAULT_NAMES.length));
+  const strange = Math.max(1, hostile - onRestingHosts);
+  farms.push(
+    deal(await startFarm({ ...mixed, cameras: strange, addressBase: '127.20.0.0' }), others),
+    deal(await startFarm({ ...mixed, cameras: onRestingHosts, addressBase: '127.40.0.0' }), resting),
+    await startFarm({ ...common, cameras: healthy, mjpegShare: 0, addressBase: '127.60.0.0' }),
+  );
+  return { sink: sink.url, cameras: farms.flatMap(camerasOf) };
 }
 
 /** Every fault in turn, for each kind of camera. The streams begin at the other end, so that a small farm has more faults. */
-function dealFaults({ population }: Farm): void {
+function deal(farm: Farm, faults: readonly FaultName[]): Farm {
+  const dealt = new Map<string, FaultName>();
   for (const kind of ['snapshot', 'mjpeg'] as const) {
-    const names = FAULT_NAMES.filter((name) => fits(name, kind));
+    const names = faults.filter((name) => fits(name, kind));
     if (kind === 'mjpeg') names.reverse();
-    const cameras = population.filter((camera) => camera.kind === kind);
-    cameras.forEach(({ id }, index) => faultOf.set(id, names[index % names.length] as FaultName));
+    const cameras = farm.population.filter((camera) => camera.kind === kind);
+    cameras.forEach(({ id }, index) => dealt.set(id, names[index % names.length] as FaultName));
   }
+  faultsOf.set(farm, dealt);
+  return farm;
 }
 
 const camerasOf = (farm: Farm): HostileCamera[] =>
@@ -74,12 +75,12 @@ const camerasOf = (farm: Farm): HostileCamera[] =>
     transport: kind,
     host,
     name,
-    fault: farm === hostile ? (faultOf.get(id) ?? null) : null,
+    fault: faultsOf.get(farm)?.get(id) ?? null,
   }));
 
 /** From now on every camera has its fault. */
 function misbehave(): void {
-  for (const [id, fault] of faultOf) hostile?.setFault(id, fault);
+  for (const [farm, dealt] of faultsOf) for (const [id, fault] of dealt) farm.setFault(id, fault);
 }
 
 answerQuestions({ open, misbehave, usage }, async () => {
