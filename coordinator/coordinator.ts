@@ -125,7 +125,7 @@ function openHttp(
     routes: [
       statusRoutes(status),
       fleetRoutes(rooms.fleet),
-      registryRoutes(rooms.registry),
+      registryRoutes(rooms.registry, (ids) => rooms.results.memoriesOf(ids)),
       takedownRoutes(rooms.takedowns),
       resultRoutes({
         results: rooms.results,

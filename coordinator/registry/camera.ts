@@ -7,6 +7,7 @@ import {
   lifecycles,
   prioritySchema,
 } from '../../common/domain/camera.ts';
+import { parseActiveHours } from '../../common/domain/active-hours.ts';
 import { isTimeZone, countryCode } from './places.ts';
 
 export const DEFAULT_PRIORITY = 5;
@@ -22,6 +23,13 @@ const text = (max: number) =>
 const path = text(1000).transform((value) => (value.startsWith('/') ? value : `/${value}`));
 const pixels = z.number().int().min(1).max(100_000);
 export const tagSchema = text(60);
+/** Days and times in the camera's time zone, such as `Mo-Fr 06:00-20:00`. */
+export const activeHoursSchema = z.string().transform((value, context) => {
+  const hours = parseActiveHours(value);
+  if (!('problem' in hours)) return hours.text;
+  context.addIssue(hours.problem);
+  return '';
+});
 
 /** What may be said about a camera besides how to reach it. */
 const aboutSchema = z.object({
@@ -47,6 +55,7 @@ const aboutSchema = z.object({
     .min(1)
     .max(31 * 86_400_000),
   priority: prioritySchema,
+  activeHours: activeHoursSchema,
   tags: z
     .array(tagSchema)
     .max(50)
@@ -109,6 +118,7 @@ const outSchema = z.object({
   height: z.number(),
   frameRate: z.number(),
   refreshIntervalMs: z.number(),
+  activeHours: z.string(),
   licence: z.string(),
   attribution: z.string(),
   terms: z.string(),
@@ -130,6 +140,10 @@ export const cameraSchema = z.object({
   priority: z.number(),
   tags: z.array(z.string()),
   lifecycle: z.enum(lifecycles),
+  /** Captured at just this interval, even where the camera makes pictures less often. */
+  intervalExactly: z.boolean(),
+  /** Why it must not be fetched, where somebody asked for that. */
+  takenDown: z.string().nullable(),
   hasCredentials: z.boolean(),
   /** How agents fetch it; `null` where it has no address for that. */
   transport: z.enum(['snapshot', 'mjpeg', 'file', 'hls', 'rtsp', 'rtmp']).nullable(),
@@ -147,13 +161,17 @@ export const cameraChangeSchema = z
   .strictObject({
     intervalMs: intervalMsSchema.optional(),
     priority: prioritySchema.optional(),
+    /** Capture at just that interval, even where the camera makes pictures less often. */
+    intervalExactly: z.boolean().optional(),
+    /** `24/7` captures always again. */
+    activeHours: activeHoursSchema.optional(),
     /** Replaces all tags. */
     tags: z.array(tagSchema).max(50).optional(),
     addTags: z.array(tagSchema).max(50).optional(),
     removeTags: z.array(tagSchema).max(50).optional(),
   })
   .refine((change) => Object.values(change).some((value) => value !== undefined), {
-    message: 'Nothing to set: give intervalMs, priority, tags, addTags or removeTags.',
+    message: 'Nothing to set: give intervalMs, intervalExactly, activeHours, priority, tags, addTags or removeTags.',
   });
 export type CameraChange = z.infer<typeof cameraChangeSchema>;
 

@@ -3,7 +3,7 @@ import type { Database } from '../platform/database/database.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { DEFAULT_INTERVAL_MS, DEFAULT_PRIORITY } from './camera.ts';
 import type { Camera, CameraChange } from './camera.ts';
-import { COLUMNS, ADDRESS_COLUMNS, SHOWN, toCamera } from './rows.ts';
+import { COLUMNS, ADDRESS_COLUMNS, hoursColumns, SHOWN, toCamera } from './rows.ts';
 import type { CameraRow, StagedRow } from './rows.ts';
 import { conditionsOf } from './search.ts';
 import type { CameraFilter } from './search.ts';
@@ -132,11 +132,18 @@ export class CamerasRepository {
       where t <> all(${param(change.removeTags ?? [])}::text[]) order by 1)`;
     const interval = `coalesce(${param(change.intervalMs ?? null)}::int, c.interval_ms)`;
     const priority = `coalesce(${param(change.priority ?? null)}::smallint, c.priority)`;
-    const wanted = `select c.id, ${interval} as interval_ms, ${priority} as priority, ${tags} as tags
+    const exactly = `coalesce(${param(change.intervalExactly ?? null)}::boolean, c.interval_exactly)`;
+    const hours = hoursColumns(change.activeHours);
+    const text = `coalesce(${param(hours.active_hours)}::text, c.active_hours)`;
+    const minutes = `coalesce(${param(hours.active_minutes)}::int4multirange, c.active_minutes)`;
+    const wanted = `select c.id, ${interval} as interval_ms, ${priority} as priority, ${tags} as tags,
+      ${exactly} as interval_exactly, ${text} as active_hours, ${minutes} as active_minutes
       from ${tables} where ${where}`;
+    const columns = ['interval_ms', 'priority', 'tags', 'interval_exactly', 'active_hours', 'active_minutes'];
     const rows = await this.#database.many<{ id: number }>(
-      `update cameras u set interval_ms = w.interval_ms, priority = w.priority, tags = w.tags, updated_at = now()
-       from (${wanted}) w where u.id = w.id and (u.interval_ms, u.priority, u.tags) is distinct from (w.interval_ms, w.priority, w.tags)
+      `update cameras u set ${columns.map((name) => `${name} = w.${name}`).join(', ')}, updated_at = now()
+       from (${wanted}) w where u.id = w.id
+         and (${columns.map((name) => `u.${name}`).join(', ')}) is distinct from (${columns.map((name) => `w.${name}`).join(', ')})
        returning u.id`,
       params,
     );
@@ -172,6 +179,15 @@ export class CamerasRepository {
       ...camera,
       place: latitude == null || longitude == null ? null : { latitude, longitude },
     }));
+  }
+
+  /** Of these, how many have no time zone. */
+  async withoutZone(ids: readonly number[]): Promise<number> {
+    const { count } = await this.#database.one<{ count: number }>(
+      'select count(*)::int as count from cameras where id = any($1::int[]) and time_zone is null',
+      [ids],
+    );
+    return count;
   }
 
   async hostsAmong(names: readonly string[]): Promise<string[]> {

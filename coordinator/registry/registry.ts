@@ -11,7 +11,7 @@ import type { PlannableCamera } from './cameras-repository.ts';
 import { CredentialsVault } from './credentials.ts';
 import { importCameras } from './import/import.ts';
 import type { ImportOptions, ImportReport } from './import/import.ts';
-import { toAssignment, toCamera, toRow } from './rows.ts';
+import { ALWAYS, toAssignment, toCamera, toRow } from './rows.ts';
 import type { CameraFilter } from './search.ts';
 
 export type { PlannableCamera } from './cameras-repository.ts';
@@ -93,11 +93,18 @@ export class Registry {
     return this.#cameras.count(filter);
   }
 
-  /** Sets interval, priority or tags of every camera that matches; gives how many really changed. */
+  /** Sets interval, hours, priority or tags of every camera that matches; gives how many really changed. */
   async set(filter: CameraFilter, change: CameraChange): Promise<number> {
+    return (await this.change(filter, change)).changed;
+  }
+
+  /** The same; says also how many of the changed have no time zone, so that their hours count in UTC. */
+  async change(filter: CameraFilter, change: CameraChange): Promise<{ changed: number; withoutZone?: number }> {
     const ids = await this.#cameras.set(filter, change);
     if (ids.length > 0) this.#onChanged(ids);
-    return ids.length;
+    const hasHours = change.activeHours !== undefined && change.activeHours !== ALWAYS;
+    const withoutZone = hasHours ? await this.#cameras.withoutZone(ids) : 0;
+    return { changed: ids.length, ...(withoutZone > 0 && { withoutZone }) };
   }
 
   /** Stops capturing until `resume`. */

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { CameraMemory, PaceMemory } from '../../common/domain/fragment.ts';
+import { refreshOf, staleAfterMs } from '../../common/domain/refresh.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { cameraChangeSchema, cameraInputSchema, cameraSchema } from './camera.ts';
 import { formatOfType, importFormats } from './import/entries.ts';
@@ -53,10 +55,35 @@ function filterOf(query: z.output<typeof filterQuerySchema>): CameraFilter {
   }
 }
 
+/** What agents remember of cameras. */
+export type Memories = (ids: number[]) => Promise<ReadonlyMap<number, CameraMemory>>;
+const NO_MEMORIES: Memories = () => Promise.resolve(new Map());
+
+/** How often a camera is tried, as its agent said with its last report. */
+const paceSchema = z.object({
+  /** ISO 8601; of a camera that nobody tried, `null`. */
+  nextDueAt: z.string().nullable(),
+  failuresInARow: z.number(),
+  /** How often it makes a picture, ms; at most that where each look found a new one. */
+  learnedRefreshMs: z.number().nullable(),
+  /** A picture older than this is stale, ms. */
+  staleAfterMs: z.number(),
+});
+
+function paceOf(intervalMs: number, pace: PaceMemory | undefined): z.infer<typeof paceSchema> {
+  const learned = refreshOf(pace?.refresh);
+  return {
+    nextDueAt: pace ? new Date(pace.nextDueAt).toISOString() : null,
+    failuresInARow: pace?.failures ?? 0,
+    learnedRefreshMs: learned ?? null,
+    staleAfterMs: staleAfterMs(intervalMs, learned),
+  };
+}
+
 /** /cameras: everything that people and programs do with cameras. */
-export function registryRoutes(registry: Registry): FastifyPluginAsyncZod {
+export function registryRoutes(registry: Registry, memories: Memories = NO_MEMORIES): FastifyPluginAsyncZod {
   return async (app) => {
-    await app.register(readRoutes(registry));
+    await app.register(readRoutes(registry, memories));
     await app.register(changeRoutes(registry));
     await app.register(lifecycleRoutes(registry));
     await app.register(importRoute(registry));
@@ -64,7 +91,7 @@ export function registryRoutes(registry: Registry): FastifyPluginAsyncZod {
 }
 
 const readRoutes =
-  (registry: Registry): FastifyPluginAsyncZod =>
+  (registry: Registry, memories: Memories): FastifyPluginAsyncZod =>
   async (app) => {
     app.get(
       '/cameras',
@@ -91,8 +118,14 @@ const readRoutes =
     );
     app.get(
       '/cameras/:id',
-      { config: { role: 'viewer' }, schema: { tags, params: idParams, response: { 200: cameraSchema } } },
-      ({ params }) => registry.get(params.id),
+      {
+        config: { role: 'viewer' },
+        schema: { tags, params: idParams, response: { 200: cameraSchema.extend(paceSchema.shape) } },
+      },
+      async ({ params: { id } }) => {
+        const camera = await registry.get(id);
+        return { ...camera, ...paceOf(camera.intervalMs, (await memories([id])).get(id)?.pace) };
+      },
     );
   };
 
@@ -130,10 +163,11 @@ const changeRoutes =
         config: { role: 'operator' },
         schema: {
           tags,
-          summary: 'Set interval, priority or tags of all cameras that match; `all=true` where no condition is given',
+          summary:
+            'Set interval, hours, priority or tags of all cameras that match; `all=true` where no condition is given',
           querystring: filterQuerySchema.extend({ all: flag.default(false) }),
           body: cameraChangeSchema,
-          response: { 200: changed },
+          response: { 200: changed.extend({ withoutZone: z.number().optional() }) },
         },
       },
       async ({ query: { all, ...query }, body }) => {
@@ -144,7 +178,7 @@ const changeRoutes =
             'No condition is given: that would change every camera. Add all=true to mean it.',
           );
         }
-        return { changed: await registry.set(filter, body) };
+        return registry.change(filter, body);
       },
     );
   };

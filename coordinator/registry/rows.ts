@@ -1,3 +1,4 @@
+import { parseActiveHours } from '../../common/domain/active-hours.ts';
 import type { Assignment } from '../../common/protocol/agent-link.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { fetchUrl, locate } from './address.ts';
@@ -34,6 +35,8 @@ export const COLUMNS = {
   interval_ms: 'integer',
   refresh_interval_ms: 'integer',
   priority: 'smallint',
+  active_hours: 'text',
+  active_minutes: 'int4multirange',
   tags: 'text[]',
   lifecycle: 'text',
   licence: 'text',
@@ -90,9 +93,25 @@ export function toRow(camera: ParsedCamera, vault: CredentialsVault, rules: Addr
   const sealed = credentials && vault.seal(credentials, sealName(camera.source, id));
   return {
     ...facts,
+    ...hoursColumns(camera.activeHours),
     credentials: sealed && `\\x${sealed.toString('hex')}`,
-    import_digest: vault.digest(JSON.stringify([facts, credentials])),
+    // Hours came later: a file without them has the digest that it always had.
+    import_digest: vault.digest(
+      JSON.stringify([facts, credentials, ...(camera.activeHours === undefined ? [] : [camera.activeHours])]),
+    ),
   };
+}
+
+/** Where nobody said in which zone a camera stands. */
+const NO_ZONE = 'UTC';
+export const ALWAYS = '24/7';
+
+/** Both columns of a checked table of hours; the second is what SQL asks. */
+export function hoursColumns(text: string | undefined): { active_hours: string | null; active_minutes: string | null } {
+  const hours = text === undefined ? undefined : parseActiveHours(text);
+  if (!hours || 'problem' in hours) return { active_hours: null, active_minutes: null };
+  const ranges = hours.windows.map(([from, until]) => `[${from},${until})`);
+  return { active_hours: hours.text, active_minutes: `{${ranges.join(',')}}` };
 }
 
 /** The address names a camera that its source did not number. */
@@ -103,16 +122,22 @@ function idOf(address: Address): string {
 /** A row of `cameras` as `SHOWN` selects it. */
 export type CameraRow = Record<string, unknown>;
 
+const HIDDEN = new Set(['credentials', 'import_digest', 'active_minutes']);
+
 /** Select list of what is shown; `c` is the camera. */
 export const SHOWN = [
-  ...Object.keys(COLUMNS).filter((name) => name !== 'credentials' && name !== 'import_digest'),
+  ...Object.keys(COLUMNS).filter((name) => !HIDDEN.has(name)),
   'id',
   'transport',
+  'interval_exactly',
   'created_at',
   'updated_at',
 ]
   .map((name) => `c.${name} as "${camelCase(name)}"`)
-  .concat('c.credentials is not null as "hasCredentials"')
+  .concat(
+    'c.credentials is not null as "hasCredentials"',
+    `(select case t.reason when '' then t.value else t.value || ': ' || t.reason end from takedowns t where t.id = c.taken_down) as "takenDown"`,
+  )
   .join(', ');
 
 function camelCase(name: string): string {
@@ -149,6 +174,9 @@ export function toAssignment(
     },
     host: row.host,
     intervalMs: row.intervalMs,
+    ...(row.intervalExactly && { exactly: true }),
+    ...(row.activeHours !== null &&
+      row.activeHours !== ALWAYS && { hours: { text: row.activeHours, zone: row.timeZone ?? NO_ZONE } }),
     priority: row.priority,
   };
 }

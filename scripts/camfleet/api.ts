@@ -18,7 +18,7 @@ export interface ConnectionOptions {
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 interface Content {
   query: Query;
   json?: unknown;
@@ -61,6 +61,10 @@ export class Api {
 
   async patch<T>(path: string, body: unknown, query: Query = {}): Promise<T> {
     return this.#send('PATCH', path, { query, json: body });
+  }
+
+  async delete<T>(path: string, query: Query): Promise<T> {
+    return this.#send('DELETE', path, { query });
   }
 
   /** Sends bytes as they are. */

@@ -30,6 +30,7 @@ export function addAdd(cameras: Command, context: Context): void {
     .option('--city <city>', 'city')
     .option('--time-zone <zone>', 'IANA time zone')
     .option('--interval <time>', 'capture interval (default: 1min)', interval)
+    .option('--hours <hours>', 'when to capture, in its time zone, such as "Mo-Fr 06:00-20:00" (default: always)')
     .option('--priority <0-9>', 'stretched last when capacity is short: 9', wholeNumber(0, 9))
     .option('--tags <tags>', 'tags, separated by commas', words)
     .option('--source <name>', 'where you have it from', 'manual')
@@ -46,6 +47,7 @@ interface AddOptions extends Record<string, unknown> {
   user?: string;
   password?: string;
   interval?: number;
+  hours?: string;
 }
 
 /** Options that are fields of the camera under the same name. */
@@ -69,7 +71,7 @@ const FIELDS = [
 ] as const;
 
 function cameraOf(address: string | undefined, options: Common & AddOptions): Record<string, unknown> {
-  const { near, user, password, interval: intervalMs } = options;
+  const { near, user, password, interval: intervalMs, hours: activeHours } = options;
   const fields = Object.fromEntries(
     FIELDS.map((name) => [name, options[name]]).filter(([, value]) => value !== undefined),
   );
@@ -85,6 +87,7 @@ function cameraOf(address: string | undefined, options: Common & AddOptions): Re
     ...(address !== undefined && { [isStream ? 'streamUrl' : 'snapshotUrl']: address }),
     ...(near !== undefined && { latitude: place[0], longitude: place[1] }),
     ...(intervalMs !== undefined && { intervalMs }),
+    ...(activeHours !== undefined && { activeHours }),
     ...((user ?? password) !== undefined && { credentials: { user: user ?? '', password: password ?? '' } }),
   };
 }

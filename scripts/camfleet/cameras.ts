@@ -169,14 +169,18 @@ function addSet(cameras: Command, context: Context): void {
   const command = verb(
     cameras,
     'set [ids...]',
-    'Set interval, priority or tags of cameras by id, or of all that match',
+    'Set interval, hours, priority or tags of cameras by id, or of all that match',
     [
       'cameras set 17 18 --interval 10s --priority 9',
       'cameras set --city Lafayette --add-tags study',
       'cameras set --all --interval 5min',
+      'cameras set --country US --hours "Mo-Fr 06:00-20:00"',
     ],
   )
     .option('--interval <time>', 'capture interval such as 30s or 5min', interval)
+    .option('--exactly', 'at just that interval, even where a camera makes pictures less often')
+    .option('--no-exactly', 'not oftener than a camera makes pictures (default)')
+    .option('--hours <hours>', 'when to capture, in the zone of each camera: "Mo-Fr 06:00-20:00"; "24/7" is always')
     .option('--priority <0-9>', 'stretched last when capacity is short: 9', wholeNumber(0, 9))
     .option('--tags <tags>', 'these tags and no others', words)
     .option('--add-tags <tags>', 'add tags', words)
@@ -186,6 +190,8 @@ function addSet(cameras: Command, context: Context): void {
   addFilterOptions(speaksApi(command)).action(async (given: number[], options: Common & FilterOptions & SetOptions) => {
     const change = {
       intervalMs: options.interval,
+      intervalExactly: options.exactly,
+      activeHours: options.hours,
       priority: options.priority,
       tags: options.tags,
       addTags: options.addTags,
@@ -201,13 +207,19 @@ function addSet(cameras: Command, context: Context): void {
         details: { exit: EXIT.usage },
       });
     }
-    const answer = await (await apiOf(options, context)).patch<{ changed: number }>('/cameras', change, query);
-    print(context, options, answer, () => `${answer.changed} cameras were changed.\n`);
+    const answer = await (
+      await apiOf(options, context)
+    ).patch<{ changed: number; withoutZone?: number }>('/cameras', change, query);
+    const { changed, withoutZone = 0 } = answer;
+    const note = withoutZone > 0 ? `${withoutZone} of them have no time zone: their hours count in UTC.\n` : '';
+    print(context, options, answer, () => `${changed} cameras were changed.\n${note}`);
   });
 }
 
 interface SetOptions {
   interval?: number;
+  exactly?: boolean;
+  hours?: string;
   priority?: number;
   tags?: string[];
   addTags?: string[];

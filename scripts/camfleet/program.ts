@@ -12,6 +12,7 @@ import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
 import { addTrainBenchmarkCommand } from './train-benchmark.ts';
 import { addTrainCommand } from './train.ts';
+import { addTakedownCommands } from './takedown.ts';
 import { addTrainingCommands } from './training.ts';
 import type { Context } from './verb.ts';
 
@@ -27,6 +28,7 @@ export function createProgram(context: Context, version: string): Command {
     );
   addProgramCommands(program);
   addCameraCommands(program, context);
+  addTakedownCommands(program, context);
   addAgentCommands(program, context);
   addLabelCommands(program, context);
   addDatasetCommands(program, context);

@@ -27,6 +27,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   intervalMs: [],
   refreshIntervalMs: [],
   priority: [],
+  activeHours: ['hours', 'opening_hours', 'operating_hours'],
   tags: ['keywords'],
   lifecycle: [],
   licence: ['license'],
