@@ -37,14 +37,18 @@ export function adviceFor(report: Omit<ProbeReport, 'advice'>, brands: readonly 
     advice.push('check user name and password; some cameras lock out whoever fails too often'); // prettier-ignore
   else if (verdict === 'unauthorized')
     advice.push('its owner does not let everybody see it, and it offers no sign-in that could be used');
-  if (verdict === 'blocked')
-    advice.push(
-      `if the camera is yours, allow its range: --allow ${String(evidence['address'] ?? 'RANGE')} here, egress.allow at its agents`,
-    );
+  if (verdict === 'blocked') advice.push(againstBlocked(report));
   const usual = AGAINST[verdict] ?? SHOWS_NOTHING[verdict];
   if (usual !== undefined) advice.push(usual);
   if (!VERDICTS[verdict].yieldsFrame) advice.push(...brandAdvice(report, brands));
   return advice;
+}
+
+function againstBlocked({ url, evidence }: Omit<ProbeReport, 'advice'>): string {
+  const { host, address } = evidence;
+  if (host !== undefined && URL.canParse(url) && new URL(url).hostname !== host)
+    return `it sends whoever asks on to ${String(host)}, inside somebody's network: ask its owner for an address that all can reach`;
+  return `if the camera is yours, allow its range: --allow ${String(address ?? 'RANGE')} here, egress.allow at its agents`;
 }
 
 function brandAdvice({ url, brand }: Omit<ProbeReport, 'advice'>, brands: readonly Brand[]): string[] {

@@ -128,11 +128,12 @@ describe('camfleet cameras probe', () => {
     ['404', 'http_error', /HTTP 404/, /check the path/],
     ['page', 'not_an_image', /a web page/, /address of the picture itself/],
     ['loop', 'protocol_error', /found +protocol_error/, /redirects in a circle/],
+    ['inside', 'blocked', /192\.168\.1\.9: private/, /sends whoever asks on to 192\.168\.1\.9/],
   ])('%s: the reason and what to try', async (path, verdict, reason, advice) => {
     const url = await camera((request, response) => {
       if (request.url === '/404') response.writeHead(404).end();
       else if (request.url === '/page') response.writeHead(200, { 'content-type': 'text/html' }).end('<html><head>');
-      else response.writeHead(302, { location: '/loop' }).end();
+      else response.writeHead(302, { location: request.url === '/loop' ? '/loop' : 'http://192.168.1.9/' }).end();
     });
     const { code, out, err } = await camfleet(`${url}/${path}`, ...allowed, '--seconds', '0');
     expect(code).toBe(1);
