@@ -1,12 +1,16 @@
 import type { CleanMemory, EncodedFrame } from '../../common/domain/frame.ts';
 import { VERDICTS } from '../../common/domain/verdict.ts';
-import type { Evidence, Judgement } from '../../common/domain/verdict.ts';
+import type { Evidence, Judgement, Verdict } from '../../common/domain/verdict.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { Digest } from '../../common/storage/digest.ts';
 import { Decoder } from './decode.ts';
 import type { Decoded, DecoderOptions, Image } from './decode.ts';
+import { clockOf, hashOf, tilesOf } from './fingerprints.ts';
 import { datesLie, learnChange, learnRepeat, learnSize } from './habits.ts';
+import { hasStructure, Placeholders } from './placeholders.ts';
+import { eventEvidence, observeView } from './scenes.ts';
 import { measure } from './statistics.ts';
+import type { Statistics } from './statistics.ts';
 import { DEFAULT_THRESHOLDS, frozenEvidence, judge } from './verdicts.ts';
 import type { Thresholds } from './verdicts.ts';
 
@@ -31,6 +35,8 @@ export interface CleanerOptions extends DecoderOptions {
  */
 export class Cleaner {
   readonly decoder: Decoder;
+  /** The cards that the fleet knows; set anew whenever it learns one. */
+  readonly placeholders = new Placeholders();
   readonly #thresholds: Thresholds;
 
   constructor({ thresholds, ...decoder }: CleanerOptions = {}) {
@@ -55,15 +61,41 @@ export class Cleaner {
 
   /** Known bytes: what was decided about them still holds, unless it has been too long. */
   #repeat(frame: EncodedFrame, memory: CleanMemory, repeats: string, digest: Digest | undefined): Cleaned {
-    const known = memory.verdict ?? 'good';
+    // A card that was learned meanwhile, and one that turned out to be none.
+    const isCard = this.placeholders.has(memory.hash);
+    const before = memory.verdict ?? 'good';
+    const known = isCard && SCENES.has(before) ? 'placeholder' : before === 'placeholder' && !isCard ? 'good' : before;
     const common = digest === undefined ? {} : { digest };
     if (!VERDICTS[known].yieldsFrame) return { verdict: known, evidence: { repeats }, memory, ...common };
     const next = learnRepeat(memory, frame.fetchedAt);
     if (known !== 'good' && known !== 'frozen')
-      return { verdict: known, evidence: { repeats }, memory: next, ...common };
+      return { verdict: known, evidence: { repeats }, memory: { ...next, verdict: known }, ...common };
     const evidence = frozenEvidence(next, this.#thresholds);
-    if (evidence) return { verdict: 'frozen', evidence, memory: { ...next, verdict: 'frozen' }, ...common };
-    return { verdict: 'duplicate', evidence: { repeats }, memory: { ...next, verdict: 'good' }, ...common };
+    const told = { ...cardEvidence(next), ...eventEvidence(next, frame.fetchedAt) };
+    if (evidence)
+      return {
+        verdict: 'frozen',
+        evidence: { ...evidence, ...told },
+        memory: { ...next, verdict: 'frozen' },
+        ...common,
+      };
+    return { verdict: 'duplicate', evidence: { repeats, ...told }, memory: { ...next, verdict: 'good' }, ...common };
+  }
+
+  /** A picture in which only a clock goes on is the same one for the camera's habits: frozen cameras go on telling the time. */
+  #learnPicture(
+    known: CleanMemory,
+    { fingerprint, cells }: Statistics,
+    at: number,
+  ): { seen: CleanMemory; still: boolean } {
+    const tiles = tilesOf(cells);
+    const clock = known.tiles === undefined ? undefined : clockOf(known.tiles, tiles, known.clock ?? '');
+    const rest = { ...known };
+    delete rest.clock;
+    if (clock === undefined)
+      return { seen: { ...learnChange(rest, fingerprint, at, this.#thresholds.frozen), tiles }, still: false };
+    const seen = { ...learnRepeat(rest, at), picture: fingerprint, tiles, ...(clock !== '' && { clock }) };
+    return { seen, still: true };
   }
 
   #finish(frame: EncodedFrame, bytes: Buffer, memory: CleanMemory, decoded: Decoded): Cleaned {
@@ -77,24 +109,46 @@ export class Cleaner {
     const { image } = decoded;
     const statistics = measure(image.data, image.width, image.height);
     const resized = memory.width !== image.width || memory.height !== image.height;
-    const known = resized ? { ...memory, width: image.width, height: image.height, sizes: undefined } : memory;
+    const known = resized ? forSize(memory, image) : memory;
     const repeated = !resized && known.picture === statistics.fingerprint;
-    const seen = repeated
-      ? learnRepeat(known, frame.fetchedAt)
-      : learnChange(known, statistics.fingerprint, frame.fetchedAt, this.#thresholds.frozen);
+    const { seen, still } = this.#learnPicture(known, statistics, frame.fetchedAt);
+    const hash = hashOf(statistics.thumbnail, statistics.stdev);
     const { verdict, evidence } = judge({
       bytes: bytes.length,
       statistics,
       memory: seen,
       repeated,
+      still,
+      placeholder: this.placeholders.has(hash),
       thresholds: this.#thresholds,
     });
     if (image.note !== undefined) evidence['overlooked'] = image.note;
-    const next: CleanMemory = { ...seen, verdict: verdict === 'duplicate' ? 'good' : verdict };
+    const viewed = SCENES.has(verdict)
+      ? observeView(seen, { ...statistics, hash, at: frame.fetchedAt, beforeAt: known.seenAt })
+      : { ...seen, hash };
+    const next: CleanMemory = { ...viewed, verdict: verdict === 'duplicate' ? 'good' : verdict };
+    if (SCENES.has(verdict)) Object.assign(evidence, eventEvidence(next, frame.fetchedAt));
+    if (still && SCENES.has(verdict)) Object.assign(evidence, cardEvidence(next));
     // Black and blank pictures are small for a good reason and would spoil what is known of the others.
     if (verdict !== 'black' && verdict !== 'blank') next.sizes = learnSize(seen.sizes, bytes.length);
     return { verdict, evidence, memory: next, digest, thumbnail: statistics.thumbnail, grey: image };
   }
+}
+
+/** Verdicts of pictures that show a scene, as far as is known. */
+const SCENES: ReadonlySet<Verdict> = new Set<Verdict>(['good', 'duplicate', 'frozen', 'low_byte_size']);
+
+/** A picture that stands still may be a card: the coordinator sees whether other cameras show the same. */
+const cardEvidence = ({ hash }: CleanMemory): Evidence =>
+  hash !== undefined && hasStructure(hash) ? { picture: hash } : {};
+
+const OF_ONE_SIZE = ['sizes', 'tiles', 'clock', 'step', 'detail'] as const;
+
+/** What was learned of pictures of another size says nothing of these. */
+function forSize(memory: CleanMemory, { width, height }: Image): CleanMemory {
+  const next: CleanMemory = { ...memory, width, height };
+  for (const name of OF_ONE_SIZE) delete next[name];
+  return next;
 }
 
 /** The validators of this answer and no others: those of earlier bytes would make the camera confirm what we no longer hold. */

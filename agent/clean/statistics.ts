@@ -13,6 +13,10 @@ export interface Statistics {
   thumbnail: Uint8Array;
   /** Equal for equal pictures: a hash of everything that was sampled. */
   fingerprint: string;
+  /** A hash of what was sampled of each cell. The array is used again by the next call. */
+  cells: Int32Array;
+  /** Fine detail: the part of the variance that lies inside the cells, 0 to 1. */
+  detail: number;
 }
 
 // 4 × 4 samples on a regular grid for each of the 768 cells give means that are stable to a grey value or two, at a cost that
@@ -33,6 +37,7 @@ interface Grid {
 let grid: Grid = { width: 0, height: 0, columns: new Int32Array(0), rows: new Int32Array(0) };
 const sums = new Int32Array(CELLS);
 const squares = new Int32Array(CELLS);
+const cells = new Int32Array(CELLS);
 
 /** One pass over a grey picture. */
 export function measure(data: Uint8Array, width: number, height: number): Statistics {
@@ -44,12 +49,15 @@ export function measure(data: Uint8Array, width: number, height: number): Statis
   let darkest = Infinity;
   let brightest = 0;
   let hash = 0x811c9dc5;
+  let inside = 0;
   for (let cell = 0; cell < CELLS; cell++) {
     const cellSum = sums[cell]!;
     const cellSquare = squares[cell]!;
     thumbnail[cell] = Math.round(cellSum / (SIDE * SIDE));
     sum += cellSum;
     square += cellSquare;
+    inside += cellSquare - (cellSum * cellSum) / (SIDE * SIDE);
+    cells[cell] = Math.imul(cellSum, 0x9e3779b1) ^ cellSquare;
     if (cellSum > brightest) brightest = cellSum;
     if (cellSum < darkest) darkest = cellSum;
     // FNV-1a over the sums of all cells.
@@ -57,13 +65,16 @@ export function measure(data: Uint8Array, width: number, height: number): Statis
     hash = Math.imul(hash ^ cellSquare, 0x01000193);
   }
   const mean = sum / SAMPLES;
+  const variance = Math.max(0, square / SAMPLES - mean * mean);
   return {
     mean,
-    stdev: Math.sqrt(Math.max(0, square / SAMPLES - mean * mean)),
+    stdev: Math.sqrt(variance),
     min,
     max,
     spread: (brightest - darkest) / (SIDE * SIDE),
     thumbnail,
+    cells,
+    detail: variance < 1 ? 0 : inside / SAMPLES / variance,
     fingerprint: `${(hash >>> 0).toString(36)}.${sum.toString(36)}.${square.toString(36)}`,
   };
 }

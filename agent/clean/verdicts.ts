@@ -38,6 +38,10 @@ export interface Picture {
   memory: CleanMemory;
   /** It has the same pixels as the picture before. */
   repeated: boolean;
+  /** Nothing but a clock in it has changed. */
+  still: boolean;
+  /** The fleet knows it as a card. */
+  placeholder: boolean;
   thresholds: Thresholds;
 }
 
@@ -51,10 +55,11 @@ interface Rule {
 const RULES: readonly Rule[] = [
   { verdict: 'black', find: findBlack },
   { verdict: 'blank', find: findBlank },
+  { verdict: 'placeholder', find: (picture) => (picture.placeholder ? facts(picture) : undefined) },
   { verdict: 'low_byte_size', find: findLowByteSize },
   {
     verdict: 'frozen',
-    find: (picture) => (picture.repeated ? frozenEvidence(picture.memory, picture.thresholds) : undefined),
+    find: (picture) => (picture.still ? frozenEvidence(picture.memory, picture.thresholds) : undefined),
   },
   { verdict: 'duplicate', find: (picture) => (picture.repeated ? { repeats: 'picture' } : undefined) },
   { verdict: 'good', find: facts },

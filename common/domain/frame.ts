@@ -33,7 +33,7 @@ export const MAX_SCENE_LABEL = 100;
 
 /**
  * What cleaning remembers of a camera between two frames. It travels with the camera from agent to agent inside a grant, so it
- * is plain JSON below 600 bytes. All instants are ms since the epoch.
+ * is plain JSON below 900 bytes. All instants are ms since the epoch.
  */
 export const cleanMemorySchema = z.object({
   /** SHA-256 of the last bytes seen. */
@@ -58,6 +58,25 @@ export const cleanMemorySchema = z.object({
   keepsMs: z.number().nonnegative().optional(),
   /** Running mean and variance of ln(bytes), and the frames they rest on (counted up to a ceiling). */
   sizes: z.object({ mean: z.number(), variance: z.number(), count: z.number().int().nonnegative() }).optional(),
+  /** Perceptual hash of the last picture that showed something, hex, and its brightness and contrast in grey values. */
+  hash: z.string().max(48).optional(),
+  mean: z.number().optional(),
+  contrast: z.number().optional(),
+  /** A character for each tile of the last picture; and the tiles that changed since the rest stands still: a clock. */
+  tiles: z.string().max(48).optional(),
+  clock: z.string().max(48).optional(),
+  /** The view jumped: what it was before, when, and for how many pictures it has stayed. */
+  step: z.object({ before: z.string().max(32), at: z.number(), stays: z.number().int() }).optional(),
+  /** The usual share of fine detail, the pictures it rests on, and the present run far below it. */
+  detail: z
+    .object({
+      mean: z.number(),
+      count: z.number().int(),
+      low: z.object({ since: z.number(), pictures: z.number().int() }).optional(),
+    })
+    .optional(),
+  /** What happened last, when, and when it was found out. */
+  event: z.object({ kind: z.enum(['moved', 'scene', 'blurred']), at: z.number(), foundAt: z.number() }).optional(),
   /** Size of the last picture, px; the byte statistics start anew when it changes. */
   width: z.number().int().positive().optional(),
   height: z.number().int().positive().optional(),

@@ -48,7 +48,7 @@ class Camera {
     const cleaned = await this.cleaner.clean(frame, this.memory);
     // As it travels in a grant.
     this.memory = cleanMemorySchema.parse(JSON.parse(JSON.stringify(cleaned.memory)));
-    expect(JSON.stringify(this.memory).length).toBeLessThan(600);
+    expect(JSON.stringify(this.memory).length).toBeLessThan(900);
     return cleaned;
   }
 

@@ -1,0 +1,32 @@
+import { distance, onesIn } from './fingerprints.ts';
+
+/** Encoders and sizes turn a bit or two of the same card. */
+const MOST_DISTANCE = 4;
+/** Pictures with hardly any structure are alike, whatever they show: they are no cards that could be told apart. */
+const LEAST_STRUCTURE = 10;
+
+export const hasStructure = (hash: string): boolean => onesIn(hash) >= LEAST_STRUCTURE;
+
+/** The cards that the fleet has learned. */
+export class Placeholders {
+  #hashes: readonly string[] = [];
+  /** Verdicts of hashes asked before: most cameras ask for the same one again and again. */
+  #known = new Map<string, boolean>();
+
+  set(hashes: readonly string[]): void {
+    this.#hashes = hashes.filter(hasStructure);
+    this.#known.clear();
+  }
+
+  has(hash: string | undefined): boolean {
+    if (hash === undefined || this.#hashes.length === 0) return false;
+    const known = this.#known.get(hash);
+    if (known !== undefined) return known;
+    const found = this.#hashes.some((card) => card === hash || distance(card, hash) <= MOST_DISTANCE);
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(hash, found);
+    return found;
+  }
+}
+
+const MOST_KNOWN = 10_000;
