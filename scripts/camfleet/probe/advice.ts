@@ -29,7 +29,7 @@ const SHOWS_NOTHING: Partial<Record<Verdict, string>> = {
 };
 
 export function adviceFor(report: Omit<ProbeReport, 'advice'>, brands: readonly Brand[]): string[] {
-  const { verdict, evidence, signIn } = report;
+  const { verdict, signIn } = report;
   const advice: string[] = [];
   if (verdict === 'unauthorized' && signIn === 'missing')
     advice.push('give its credentials with --user and --password');
