@@ -19,6 +19,7 @@ import { Reporter } from './report/reporter.ts';
 import { checkStep } from './states.ts';
 import type { AgentState } from './states.ts';
 import { ContactProbe } from './probe/contact.ts';
+import { PlaceholderKeeper } from './placeholder-keeper.ts';
 import { TakedownKeeper } from './takedown-keeper.ts';
 import { HighestToken } from './highest-token.ts';
 import { Uploads } from './uploads.ts';
@@ -64,6 +65,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   readonly #highestToken: HighestToken;
   readonly #contact: ContactProbe;
   readonly #takedowns: TakedownKeeper;
+  readonly #placeholders: PlaceholderKeeper;
   readonly #cancelled = new AbortController();
   #state: AgentState = 'INITIALIZED';
   #lastRenewal: { at: number; rate: number; late: number };
@@ -99,6 +101,11 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       onRoom: () => this.#keeper.resume(),
     });
     this.#link = new CoordinatorLink({ ...options, hello: () => this.#hello() });
+    this.#placeholders = new PlaceholderKeeper({
+      link: this.#link,
+      apply: (list) => pool.setPlaceholders(list),
+      logger,
+    });
     this.#takedowns = new TakedownKeeper({ link: this.#link, apply: (list) => pool.setTakedowns(list), logger });
     this.#keeper = new LeaseKeeper({
       link: this.#link,
@@ -220,6 +227,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     this.#highestToken.saw(this.#keeper.highestToken);
     this.#options.pool.hostNews.delivered();
     if (answer.rests && answer.rests.length > 0) this.#options.pool.learnRests(answer.rests);
+    if (answer.placeholderRevision !== undefined) this.#placeholders.heard(answer.placeholderRevision);
     if (answer.takedownRevision !== undefined) this.#takedowns.heard(answer.takedownRevision);
     void this.#switchModel(answer.modelVersion);
   }

@@ -76,6 +76,7 @@ export function createRooms(
     memoriesOf: (ids) => results.memoriesOf(ids),
     hostsAmong: (names) => registry.hostsAmong(names),
     takedowns: () => takedowns.current(),
+    placeholders: () => health.placeholders.current(),
     notify: (agentId, event, hint) => wires.gateway?.notify(agentId, event, hint),
     closeSession: (sessionId, reason) => wires.gateway?.dismiss(sessionId, reason),
     modelVersion: () => currentModel.version,
@@ -96,7 +97,7 @@ export function createRooms(
     },
     onKept: (tx, frame) => labels.acceptClaim(tx, frame),
   });
-  const health = new CameraHealth({
+  const health: CameraHealth = new CameraHealth({
     database,
     fleet,
     retentionDays: config.observations.retentionDays,

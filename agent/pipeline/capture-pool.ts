@@ -102,6 +102,11 @@ export class CapturePool implements ShardHolder {
     for (const worker of this.#workers) worker.post({ type: 'takedowns', takedowns });
   }
 
+  /** Perceptual hashes of cards that hosts show in the place of their cameras' pictures. */
+  setPlaceholders(hashes: string[]): void {
+    for (const worker of this.#workers) worker.post({ type: 'placeholders', hashes });
+  }
+
   /** Coordinator's time minus monotonic clock, ms. */
   setTime(offset: number): void {
     for (const worker of this.#workers) worker.post({ type: 'time', offset });

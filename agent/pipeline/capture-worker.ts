@@ -108,6 +108,8 @@ export class CaptureWorker {
         return message.hosts.forEach((budget) => this.#hosts.setBudget(budget));
       case 'rests':
         return message.rests.forEach((rest) => this.#hosts.learn(rest));
+      case 'placeholders':
+        return this.#stages.cleaner.placeholders.set(message.hashes);
       case 'takedowns':
         return this.#hosts.setTakedowns(message.takedowns);
       case 'stretch':

@@ -45,6 +45,7 @@ export type ToWorker =
   | { type: 'hosts'; hosts: HostBudget[] }
   | { type: 'rests'; rests: HostRest[] }
   | { type: 'takedowns'; takedowns: Takedown[] }
+  | { type: 'placeholders'; hashes: string[] }
   | { type: 'stretch'; stretch: Stretch }
   /** What to add to the monotonic clock for the coordinator's time, ms. */
   | { type: 'time'; offset: number }

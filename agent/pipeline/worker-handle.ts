@@ -18,7 +18,7 @@ export interface WorkerHandleOptions {
 type Collected = { fragments: UndatedFragment[]; late: number; busy: number; hosts: HostNews };
 const NOTHING: Collected = { fragments: [], late: 0, busy: 0, hosts: { rests: [], addresses: [] } };
 // What a new thread has to know of the world; the newest of each kind.
-const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model', 'takedowns']);
+const STATE = new Set<ToWorker['type']>(['stretch', 'time', 'model', 'takedowns', 'placeholders']);
 
 const LONG_LIFE_MS = 60_000;
 const RESTART = { firstMs: 100, ceilingMs: 10_000 };

@@ -68,6 +68,12 @@ export interface Welcome {
   takedowns?: TakedownAnswer;
 }
 
+/** Perceptual hashes of pictures that hosts show in the place of their cameras', and the list's number. */
+export interface PlaceholderAnswer {
+  revision: number;
+  hashes: string[];
+}
+
 export interface TakedownAnswer {
   revision: number;
   takedowns: Takedown[];
@@ -126,6 +132,8 @@ export interface RenewAnswer {
   rests?: HostRest[];
   /** Number of the list of take-downs: another one than known means that it must be fetched. */
   takedownRevision?: number;
+  /** Number of the list of placeholder pictures, in the same way. */
+  placeholderRevision?: number;
 }
 
 export interface Stretch {
@@ -217,6 +225,7 @@ export interface AgentToCoordinator {
   'shard:acknowledge': (acknowledge: z.infer<typeof acknowledgeSchema>, ack: Ack<Empty>) => void;
   'model:report': (report: ModelReport, ack: Ack<Empty>) => void;
   'takedown:list': (request: Empty, ack: Ack<TakedownAnswer>) => void;
+  'placeholder:list': (request: Empty, ack: Ack<PlaceholderAnswer>) => void;
 }
 
 export interface CoordinatorToAgent {

@@ -44,5 +44,6 @@ export function linkHandlers(
       return ok({});
     },
     'takedown:list': async () => ok(await deps.takedowns()),
+    'placeholder:list': async () => ok(await deps.placeholders()),
   };
 }

@@ -47,7 +47,7 @@ interface Read {
   named: ReadonlyMap<number, GrantRow>;
   /** Open grants of this session. */
   held: readonly GrantRow[];
-  fleet: Stretch & { work: boolean; takedowns: number };
+  fleet: Stretch & { work: boolean; takedowns: number; placeholders: number };
   /** What others found out about hosts of this session's cameras. */
   rests: HostRest[];
 }
@@ -88,6 +88,7 @@ export class Renewals {
       modelVersion: this.#deps.modelVersion(),
       workAvailable: fleet.work && !renewal.draining,
       takedownRevision: fleet.takedowns,
+      placeholderRevision: fleet.placeholders,
       ...(rests.length > 0 && { rests }),
     });
   }
@@ -140,10 +141,9 @@ async function renewAndRead(
     asked.flatMap(({ renewal }) => renewal.grants.map(({ token }) => token)),
     alive.map(({ sessionId }) => sessionId),
   ]);
-  const fleets = await database.many<Stretch & { work: boolean; takedowns: number; sessionId: string }>(READ_FLEET, [
-    alive.map(({ agentId }) => agentId),
-    alive.map(({ sessionId }) => sessionId),
-  ]);
+  const fleets = await database.many<
+    Stretch & { work: boolean; takedowns: number; placeholders: number; sessionId: string }
+  >(READ_FLEET, [alive.map(({ agentId }) => agentId), alive.map(({ sessionId }) => sessionId)]);
   const rests = await hosts.news(
     database,
     alive.map(({ sessionId }) => sessionId),
@@ -156,7 +156,7 @@ async function renewAndRead(
   const fleetOf = new Map(fleets.map((row) => [row.sessionId, row]));
   return asked.map(({ session: { sessionId } }) => ({
     ...{ begunAt, renewed: renewed.get(sessionId), named, held: heldBy.get(sessionId) ?? [] },
-    fleet: fleetOf.get(sessionId) ?? { factor: 1, belowPriority: 0, work: false, takedowns: 0 },
+    fleet: fleetOf.get(sessionId) ?? { factor: 1, belowPriority: 0, work: false, takedowns: 0, placeholders: 0 },
     rests: rests.get(sessionId) ?? [],
   }));
 }
@@ -226,7 +226,7 @@ const READ_GRANTS = statement(
 const READ_FLEET = statement(
   'fleet.read-fleet',
   `select r.session_id as "sessionId", stretch_factor as factor, stretch_below as "belowPriority",
-     takedown_revision as takedowns, exists (
+     takedown_revision as takedowns, placeholder_revision as placeholders, exists (
      select from shards s left join grants g on g.shard_id = s.id and g.until_at is null
      where s.target_agent = r.agent_id and s.retired_at is null and g.session_id is distinct from r.session_id) as work
    from fleet_settings cross join unnest($1::uuid[], $2::uuid[]) as r(agent_id, session_id)`,

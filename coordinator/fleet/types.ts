@@ -1,6 +1,12 @@
 import type { Place } from '../../common/domain/camera.ts';
 import type { CameraMemory } from '../../common/domain/fragment.ts';
-import type { Assignment, CoordinatorToAgent, ModelReport, TakedownAnswer } from '../../common/protocol/agent-link.ts';
+import type {
+  Assignment,
+  CoordinatorToAgent,
+  ModelReport,
+  PlaceholderAnswer,
+  TakedownAnswer,
+} from '../../common/protocol/agent-link.ts';
 import type { RenewalFacts } from '../../common/protocol/lease-rules.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import type { Database } from '../platform/database/database.ts';
@@ -79,6 +85,7 @@ export interface FleetDeps {
   memoriesOf(cameraIds: number[]): Promise<Map<number, CameraMemory>>;
   /** What must not be fetched any more. */
   takedowns(): Promise<TakedownAnswer>;
+  placeholders(): Promise<PlaceholderAnswer>;
   /** A wake-up for a connected agent; does nothing where it is not connected. Never throws. */
   notify: Notify;
   /** Tells this session's socket, and only this one, `session:superseded` and closes it. */

@@ -55,6 +55,7 @@ const SCHEMAS: { [E in Event]: z.ZodType<RequestOf<E>> } = {
   'shard:acknowledge': acknowledgeSchema,
   'model:report': modelReportSchema as z.ZodType<RequestOf<'model:report'>>,
   'takedown:list': empty as z.ZodType<RequestOf<'takedown:list'>>,
+  'placeholder:list': empty as z.ZodType<RequestOf<'placeholder:list'>>,
 };
 
 type AgentSocket = Socket<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, { session: AgentSession }>;

@@ -150,6 +150,21 @@ const FORGET = `delete from camera_health h using cameras c
 const END_FORGOTTEN = `update camera_timeline t set until_at = greatest(from_at, clock_timestamp()) from cameras c
   where t.until_at is null and c.id = t.camera_id and c.lifecycle in ('retired', 'candidate')`;
 
+// Agents tell an event for a quarter of an hour, with every attempt.
+const NOTE_EVENTS = statement(
+  'health.events',
+  `insert into camera_events (camera_id, kind, at)
+   select s.camera_id, k.kind, instant_of_ms((s.evidence->>(k.kind || 'At'))::float8)
+   from camera_state s cross join (values ('moved'), ('scene'), ('blurred')) as k (kind)
+   where s.changed_at > instant_of_ms($1) and s.evidence ?| '{movedAt,sceneAt,blurredAt}'
+     and jsonb_typeof(s.evidence->(k.kind || 'At')) = 'number'
+   on conflict do nothing`,
+);
+
+/** Records what agents told since then (ms). */
+export const noteEvents = async (tx: Queryable, since: number): Promise<void> =>
+  void (await tx.query(NOTE_EVENTS, [since]));
+
 /** Gives the cameras that changed. */
 export async function upkeep(tx: Queryable): Promise<Turn[]> {
   const turns = await tx.many<Turn & Record<string, unknown>>(UPKEEP);

@@ -7,6 +7,7 @@ import type { Service } from '../../../common/runtime/service.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { MetricSource } from '../../platform/http/metrics.ts';
 import { HealthPass } from './pass.ts';
+import { Placeholders } from './placeholders.ts';
 import { countStates, listIncidents, readHealth, readIncident, readTimeline } from './queries.ts';
 import type { IncidentFilter } from './queries.ts';
 import { SecondOpinions } from './second-opinion.ts';
@@ -35,6 +36,8 @@ interface Page {
 /** The states of all cameras, kept by one coordinator at a time, and what people ask about them. */
 export class CameraHealth implements Service {
   readonly #options: CameraHealthOptions;
+  /** Cards that hosts show in the place of pictures. */
+  readonly placeholders: Placeholders;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
@@ -42,6 +45,7 @@ export class CameraHealth implements Service {
   constructor(options: CameraHealthOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.placeholders = new Placeholders(options.database);
   }
 
   start(): Promise<void> {
@@ -94,6 +98,8 @@ export class CameraHealth implements Service {
       await pass.run();
       if (this.#clock.monotonic() - tended < UPKEEP_MS) return;
       await pass.upkeep();
+      const learned = await this.placeholders.learn();
+      if (learned > 0) this.#options.logger.info({ learned }, 'placeholder pictures learned');
       tended = this.#clock.monotonic();
     });
   }

@@ -1,7 +1,7 @@
 import { isIll, MEANINGS } from '../../../common/domain/health.ts';
 import type { CameraState } from '../../../common/domain/health.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { readSamples, upkeep, writeHealth } from './health-repository.ts';
+import { noteEvents, readSamples, upkeep, writeHealth } from './health-repository.ts';
 import type { Change, Sample } from './health-repository.ts';
 import { admit, discharge, mergeBySource, pinEvidence, settle } from './incidents-repository.ts';
 import type { Patient } from './incidents-repository.ts';
@@ -25,6 +25,7 @@ export class HealthPass {
   readonly #database: Database;
   readonly #opinions: SecondOpinions;
   #since = 0;
+  #tendedAt = 0;
 
   constructor(database: Database, opinions: SecondOpinions) {
     this.#database = database;
@@ -55,6 +56,9 @@ export class HealthPass {
 
   /** What time and operators change: pauses, silence, retirement; and incidents that turn out to have one cause. */
   async upkeep(): Promise<void> {
+    const now = await this.#database.clockNow();
+    await noteEvents(this.#database, this.#tendedAt);
+    this.#tendedAt = now - OVERLAP_MS;
     await this.#database.transaction(async (tx) => {
       await upkeep(tx);
       await mergeBySource(tx);

@@ -48,6 +48,26 @@ export function cameraHealthRoutes(health: CameraHealth): FastifyPluginAsyncZod 
       health.incident(params.id),
     );
     app.get(
+      '/placeholders',
+      { ...viewers, schema: { tags, summary: "Pictures that hosts show in the place of their cameras' own" } },
+      async () => ({ placeholders: await health.placeholders.list() }),
+    );
+    app.delete(
+      '/placeholders/:hash',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'This picture is no placeholder, and is not to be learned as one again',
+          params: z.object({ hash: z.string().regex(/^[0-9a-f]{8,64}$/, 'must be a hash in hex') }),
+        },
+      },
+      async ({ params }, reply) => {
+        await health.placeholders.dismiss(params.hash);
+        return reply.status(204).send();
+      },
+    );
+    app.get(
       '/cameras/:id/timeline',
       {
         ...viewers,

@@ -37,6 +37,7 @@ export class FleetBench {
       modelVersion: () => null,
       hostsAmong: (names) =>
         Promise.resolve(names.filter((name) => [...this.cameras.values()].some(({ host }) => host === name))),
+      placeholders: () => Promise.resolve({ revision: 0, hashes: [] }),
       takedowns: () => Promise.resolve({ revision: 0, takedowns: [] }),
       modelReported: () => Promise.resolve(),
     };

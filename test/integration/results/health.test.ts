@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Verdict } from '../../../common/domain/verdict.ts';
 import type { Database } from '../../../coordinator/platform/database/database.ts';
+import { noteEvents } from '../../../coordinator/results/health/health-repository.ts';
 import { HealthPass } from '../../../coordinator/results/health/pass.ts';
+import { Placeholders } from '../../../coordinator/results/health/placeholders.ts';
 import { listIncidents, readHealth, readIncident, readTimeline } from '../../../coordinator/results/health/queries.ts';
 import { SecondOpinions } from '../../../coordinator/results/health/second-opinion.ts';
 import type { FleetGuard } from '../../../coordinator/results/health/second-opinion.ts';
@@ -20,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => own.drop());
 afterEach(() =>
   database.query(`truncate cameras, camera_state, camera_health, camera_timeline, incidents, incident_cameras, frames,
-    frame_references, agent_suspicions, memberships, grants, agent_sessions, agents, shards, open_spans restart identity cascade`),
+    frame_references, agent_suspicions, memberships, grants, agent_sessions, agents, shards, open_spans, placeholders, camera_events restart identity cascade`),
 );
 
 interface AgentDouble extends FleetGuard {
@@ -259,4 +261,64 @@ describe('the guard against mass failures', () => {
     await shows(pass, silent, ['good', 'timeout', 'timeout', 'timeout'], second);
     expect(new Set(await statesOf(silent))).toEqual(new Set(['offline']));
   });
+});
+
+describe('placeholder pictures', () => {
+  const card = 'ab'.repeat(24);
+  const showCard = (cameras: readonly number[], hash = card) =>
+    database.query('update camera_state set evidence = $2 where camera_id = any($1::bigint[])', [
+      cameras,
+      JSON.stringify({ picture: hash }),
+    ]);
+  const later = () => database.query(`update placeholders set first_seen_at = first_seen_at - interval '1 minute'`);
+
+  test('the same still picture on three cameras of a host becomes one, when it is seen again later', async () => {
+    const agent = await addAgent();
+    const placeholders = new Placeholders(database);
+    const cameras = await addCameras(['one.example', 'one.example', 'one.example', 'two.example']);
+    await tried(cameras, 'good', agent);
+    await showCard(cameras.slice(1));
+    expect(await placeholders.learn()).toBe(0);
+    await later();
+    // Two of a host and one of another are not enough.
+    expect(await placeholders.list()).toEqual([]);
+    await showCard(cameras);
+    expect(await placeholders.learn()).toBe(0);
+    const { revision } = await placeholders.current();
+    expect(await placeholders.list()).toMatchObject([{ hash: card, host: 'one.example', cameras: 3, learnedAt: null }]);
+    await later();
+    expect(await placeholders.learn()).toBe(1);
+    expect(await placeholders.current()).toEqual({ revision: revision + 1, hashes: [card] });
+    expect(await placeholders.learn()).toBe(0);
+  });
+
+  test('one camera that is registered three times is no card, nor is what was dismissed', async () => {
+    const agent = await addAgent();
+    const placeholders = new Placeholders(database);
+    const cameras = await addCameras(Array<string>(3).fill('one.example'));
+    await database.query('update cameras set latitude = 50.00001, longitude = 8');
+    await tried(cameras, 'good', agent);
+    await showCard(cameras);
+    await placeholders.learn();
+    expect(await placeholders.list()).toEqual([]);
+    await database.query('update cameras set latitude = id, longitude = 8');
+    await placeholders.learn();
+    await later();
+    expect(await placeholders.learn()).toBe(1);
+    await placeholders.dismiss(card);
+    await placeholders.learn();
+    expect((await placeholders.current()).hashes).toEqual([]);
+    await expect(placeholders.dismiss('cd'.repeat(24))).rejects.toMatchObject({ code: 'PLACEHOLDER_NOT_FOUND' });
+  });
+});
+
+test('events that agents tell are recorded once, and shown in the timeline', async () => {
+  const agent = await addAgent();
+  const [camera = 0] = await addCameras(['one.example']);
+  await tried([camera], 'good', agent);
+  const at = Math.round(await database.clockNow()) - 60_000;
+  await database.query('update camera_state set evidence = $1', [JSON.stringify({ movedAt: at, blurredAt: 'soon' })]);
+  await noteEvents(database, 0);
+  await noteEvents(database, 0);
+  expect((await readTimeline(database, camera, { limit: 5 })).events).toEqual([{ kind: 'moved', at }]);
 });
