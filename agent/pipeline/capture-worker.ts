@@ -190,6 +190,7 @@ export class CaptureWorker {
       clock: this.#clock,
       pace,
       waitMs: () => pace.waitMs() || this.#hosts.restMs(assignment),
+      judge: (error) => this.#hosts.judge(assignment, error, false),
       mustEnd: () => pace.closedMs() > 0 || this.#hosts.isTakenDown(assignment),
     });
   }
@@ -207,6 +208,7 @@ export class CaptureWorker {
     const running = this.#running.get(cameraId);
     if (!running) return this.#send({ type: 'stopped', camera: { cameraId, sequence: 0, memory: null } });
     this.#running.delete(cameraId);
+    this.#hosts.end(running.pipeline.camera.assignment);
     this.#scheduler.remove(cameraId);
     this.#watched.delete(cameraId);
     running.pipeline.stop();

@@ -15,6 +15,9 @@ export const USUAL_BUDGET = { concurrency: 2, minDelayMs: 0 };
 /** What is taken down is looked at again after this time, should nobody have called its camera off. */
 const TAKEN_DOWN_MS = 300_000;
 const MOST_TOLD_NAMES = 20_000;
+/** A host with fewer cameras is left to the back-off of each. */
+const LEAST_FAILURES = 5;
+const MOST_FAILURES = 50;
 /** Failures that are the host's and not one camera's. */
 const HOST_FAILURES = new Set(['SOURCE_TIMEOUT', 'SOURCE_REFUSED', 'SOURCE_INTERRUPTED', 'SOURCE_DNS', 'SOURCE_TLS']);
 
@@ -32,6 +35,8 @@ export class Hosts {
   readonly #clock: Clock;
   readonly #rests: HostRests;
   readonly #budgets = new Map<string, HostBudget>();
+  /** Cameras that are captured here, by host. */
+  readonly #cameras = new Map<string, number>();
   readonly #restNews = new Map<string, HostRest>();
   readonly #addressNews = new Map<string, string[]>();
   /** What was said of a name's addresses last. */
@@ -42,7 +47,9 @@ export class Hosts {
     this.limiter = new HostLimiter({ ...USUAL_BUDGET, clock });
     this.#rests = new HostRests({ clock, onRest: (host, ms) => this.#note(host, 'asked', ms) });
     this.breaker = new HostBreaker({
-      ...{ clock, failures: 5, firstMs: 30_000, ceilingMs: 3_600_000 },
+      ...{ clock, firstMs: 30_000, ceilingMs: 3_600_000 },
+      // All of them where they are few: a host whose every second camera is dead is well.
+      failures: (host) => Math.min(MOST_FAILURES, Math.max(LEAST_FAILURES, this.#cameras.get(host) ?? 0)),
       onChange: (host, ms) => this.#note(host, 'failing', ms),
     });
     this.manners = new Manners({ rests: this.#rests, clock });
@@ -77,10 +84,17 @@ export class Hosts {
 
   /** The camera's host counts under the name that the coordinator gave it. */
   begin({ host, source }: Assignment): void {
+    this.#cameras.set(host, (this.#cameras.get(host) ?? 0) + 1);
     const name = URL.canParse(source.url) ? new URL(source.url).hostname.replace(/^\[|\]$/g, '') : '';
     if (name === '' || this.manners.keyOf(name) === host) return;
     this.manners.setKey(name, host);
     this.limiter.setKey(name, host);
+  }
+
+  end({ host }: Assignment): void {
+    const left = (this.#cameras.get(host) ?? 1) - 1;
+    if (left > 0) this.#cameras.set(host, left);
+    else this.#cameras.delete(host);
   }
 
   /** Whether nothing more must come of this camera. */
@@ -99,14 +113,15 @@ export class Hosts {
   }
 
   /** `fetch`, with the breaker told what became of it. */
-  watched({ host, cameraId }: Assignment, fetch: Fetch): Fetch {
+  watched(assignment: Assignment, fetch: Fetch): Fetch {
+    const { host } = assignment;
     return async (request) => {
       try {
         const frame = await fetch(request);
         this.breaker.succeeded(host);
         return frame;
       } catch (error) {
-        this.#judge(host, cameraId, error, request.signal?.aborted ?? false);
+        this.judge(assignment, error, request.signal?.aborted ?? false);
         throw error;
       }
     };
@@ -125,7 +140,8 @@ export class Hosts {
     this.dns.close();
   }
 
-  #judge(host: string, cameraId: number, error: unknown, wasStopped: boolean): void {
+  /** Tells the breaker whose failure this is. */
+  judge({ host, cameraId }: Assignment, error: unknown, wasStopped: boolean): void {
     const code = codeOf(error) ?? '';
     const status = error instanceof AppError ? error.details['httpStatus'] : undefined;
     if (wasStopped || code === PUT_OFF || status === 429 || status === 503) return this.breaker.abandoned(host);

@@ -41,6 +41,7 @@ export interface StreamRun {
   pace: Pace;
   waitMs: () => number;
   mustEnd: () => boolean;
+  judge: (error: unknown) => void;
 }
 
 /**
@@ -50,11 +51,11 @@ export interface StreamRun {
 export async function runStream(
   source: FrameSource,
   pipeline: CameraPipeline,
-  { breaker, clock, pace, waitMs, mustEnd }: StreamRun,
+  { pace, ...run }: StreamRun,
 ): Promise<void> {
   const { signal } = pipeline;
-  const { host, cameraId: camera } = pipeline.camera.assignment;
-  for await (const event of supervise(source, { host, camera, breaker, clock, signal, waitMs, mustEnd })) {
+  const { host } = pipeline.camera.assignment;
+  for await (const event of supervise(source, { host, signal, ...run })) {
     if (event.kind === 'failure') {
       pipeline.fail(event.error);
       continue;

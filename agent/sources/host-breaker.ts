@@ -2,8 +2,8 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { backoffMs } from '../../common/runtime/retry.ts';
 
 export interface BreakerPolicy {
-  /** Different cameras of the host that must fail one after the other before it is left alone. */
-  failures: number;
+  /** Different cameras of the host that must fail, and none succeed, before it is left alone. */
+  failures: number | ((host: string) => number);
   /** For how long at first, ms, with full jitter; each failed try doubles it up to the ceiling. */
   firstMs: number;
   ceilingMs: number;
@@ -19,6 +19,7 @@ export interface BreakerOptions extends BreakerPolicy {
 interface Trouble {
   /** Cameras that failed since the last success. */
   cameras: Set<number | symbol>;
+  isOpen: boolean;
   /** Tries in a row that did not help. */
   level: number;
   /** Monotonic ms; the host is left alone until then. */
@@ -49,7 +50,7 @@ export class HostBreaker {
   /** How long to leave the host alone, ms; 0: try now, and report by `succeeded`, `failed` or `abandoned`. */
   waitMs(host: string): number {
     const trouble = this.#troubles.get(host);
-    if (!trouble || !this.#isOpen(trouble)) return 0;
+    if (!trouble?.isOpen) return 0;
     const left = trouble.openUntil - this.#options.clock.monotonic();
     if (left > 0) return left;
     if (trouble.trying) return LOOK_AGAIN_MS;
@@ -61,18 +62,18 @@ export class HostBreaker {
     const trouble = this.#troubles.get(host);
     if (!trouble) return;
     this.#troubles.delete(host);
-    if (this.#isOpen(trouble)) this.#options.onChange?.(host, 0);
+    if (trouble.isOpen) this.#options.onChange?.(host, 0);
   }
 
   /** A failure that is the host's, of one of its cameras. */
   failed(host: string, camera: number | symbol = Symbol('a camera')): void {
     const trouble = this.#troubleOf(host);
-    const wasOpen = this.#isOpen(trouble);
-    const decides = trouble.trying || !wasOpen;
-    if (trouble.cameras.size < this.#options.failures) trouble.cameras.add(camera);
+    // Of those that were under way when it opened none counts.
+    if (trouble.isOpen && !trouble.trying) return;
     trouble.trying = false;
-    // Of those that were under way when it opened only the first counts.
-    if (!this.#isOpen(trouble) || !decides) return;
+    trouble.cameras.add(camera);
+    trouble.isOpen ||= trouble.cameras.size >= this.#needed(host);
+    if (!trouble.isOpen) return;
     const ms = backoffMs(this.#options, trouble.level++, this.#options.random);
     trouble.openUntil = this.#options.clock.monotonic() + ms;
     this.#options.onChange?.(host, ms);
@@ -87,19 +88,20 @@ export class HostBreaker {
   /** Another agent, or an earlier holder, found the host failing: one camera of it is tried after so many ms. */
   told(host: string, ms: number): void {
     const trouble = this.#troubleOf(host);
-    if (this.#isOpen(trouble)) return;
-    while (!this.#isOpen(trouble)) trouble.cameras.add(Symbol('told'));
+    if (trouble.isOpen) return;
+    trouble.isOpen = true;
     trouble.openUntil = this.#options.clock.monotonic() + Math.min(ms, this.#options.ceilingMs);
   }
 
-  #isOpen({ cameras }: Trouble): boolean {
-    return cameras.size >= this.#options.failures;
+  #needed(host: string): number {
+    const { failures } = this.#options;
+    return typeof failures === 'number' ? failures : failures(host);
   }
 
   #troubleOf(host: string): Trouble {
     let trouble = this.#troubles.get(host);
     if (!trouble) {
-      trouble = { cameras: new Set(), level: 0, openUntil: -Infinity, trying: false };
+      trouble = { cameras: new Set(), isOpen: false, level: 0, openUntil: -Infinity, trying: false };
       this.#troubles.set(host, trouble);
     }
     return trouble;

@@ -17,8 +17,8 @@ export interface SupervisorOptions {
   /** The camera's host without port; trouble is counted by it. */
   host: string;
   breaker: HostBreaker;
-  /** Which camera of the host this is: one that fails alone does not open the breaker. */
-  camera?: number;
+  /** Tells the breaker whose failure this is; default: the host's. */
+  judge?: (error: unknown) => void;
   /** How long the source must not be started from now, ms, whatever the reason. */
   waitMs?: () => number;
   /** Whether it must not run on; looked at after each picture. */
@@ -43,7 +43,7 @@ export async function* supervise(
   {
     host,
     breaker,
-    camera,
+    judge = () => breaker.failed(host),
     waitMs = () => 0,
     mustEnd = () => false,
     clock,
@@ -78,7 +78,7 @@ export async function* supervise(
     }
     if (signal.aborted) return breaker.abandoned(host);
     if (closed) continue;
-    breaker.failed(host, camera);
+    judge(failure);
     const retryInMs = backoffMs(policy, failures++, random);
     yield { kind: 'failure', judgement: verdictOfSourceError(failure), error: failure, at: clock.now(), retryInMs };
     if (!(await rest(clock, retryInMs, signal))) return;

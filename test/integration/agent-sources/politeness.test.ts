@@ -162,7 +162,7 @@ test('a host that asked another agent for rest is not asked here, and what waits
   expect(bench.fragments.every(({ verdict }) => verdict === bench.fragments[0]!.verdict)).toBe(true);
 });
 
-test('when five cameras of a host fail it is left alone as a whole, and others learn of it', async () => {
+test('when all cameras of a host fail it is left alone as a whole, and others learn of it', async () => {
   const server = await serve((_, request) => request.socket.destroy());
   const bench = new Bench();
   const cameras = Array.from({ length: 8 }, (_, index) => ({
