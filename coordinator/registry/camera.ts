@@ -7,6 +7,7 @@ import {
   lifecycles,
   prioritySchema,
 } from '../../common/domain/camera.ts';
+import { cameraStates } from '../../common/domain/health.ts';
 import { parseActiveHours } from '../../common/domain/active-hours.ts';
 import { isTimeZone, countryCode } from './places.ts';
 
@@ -147,6 +148,8 @@ export const cameraSchema = z.object({
   hasCredentials: z.boolean(),
   /** How agents fetch it; `null` where it has no address for that. */
   transport: z.enum(['snapshot', 'mjpeg', 'file', 'hls', 'rtsp', 'rtmp']).nullable(),
+  /** State of health. */
+  state: z.enum(cameraStates),
   /** Verdict of its newest frame. */
   verdict: z.string().nullable(),
   createdAt: z.string(),

@@ -221,6 +221,8 @@ export class CamerasRepository {
       ? {
           tables: 'cameras c left join camera_state s on s.camera_id = c.id',
           state:
+            `coalesce((select h.state from camera_health h where h.camera_id = c.id),
+              case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end) as state, ` +
             's.verdict, coalesce(s.last_attempt_at, c.last_tried_at) as "lastTriedAt", coalesce(s.last_good_at, c.last_good_at) as "lastGoodAt"',
         }
       : {

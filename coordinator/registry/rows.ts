@@ -149,6 +149,7 @@ const instant = (value: unknown): string | null => (value instanceof Date ? valu
 export function toCamera(row: CameraRow): Camera {
   return {
     ...(row as unknown as Camera),
+    state: (row['state'] as Camera['state'] | undefined) ?? 'unknown',
     verdict: (row['verdict'] as string | null | undefined) ?? null,
     createdAt: instant(row['createdAt']) ?? '',
     updatedAt: instant(row['updatedAt']) ?? '',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cameraStates } from '../../common/domain/health.ts';
 import { cameraKinds, lifecycles } from '../../common/domain/camera.ts';
 
 const degrees = (most: number) => z.number().min(-most).max(most);
@@ -15,6 +16,8 @@ export const cameraFilterSchema = z.object({
   lifecycle: z.enum(lifecycles).optional(),
   source: z.string().trim().min(1).max(100).optional(),
   host: z.string().trim().toLowerCase().min(1).max(255).optional(),
+  /** State of health. */
+  state: z.enum(cameraStates).optional(),
   /** Verdict of the newest frame. */
   verdict: z.string().trim().min(1).max(40).optional(),
   /** Degrees; where west is greater than east the box goes across the date line. */
@@ -55,6 +58,7 @@ export function conditionsOf(filter: CameraFilter, stateTable: boolean, forgivin
   if (filter.tag !== undefined) parts.push(`c.tags @> array[${param(filter.tag)}]::text[]`);
   if (filter.ids !== undefined) parts.push(`c.id = any(${param(filter.ids)}::int[])`);
   if (filter.verdict !== undefined) parts.push(stateTable ? `s.verdict = ${param(filter.verdict)}` : 'false');
+  if (filter.state !== undefined) parts.push(stateTable ? stateCondition(filter.state, param) : 'false');
   if (filter.text !== undefined) parts.push(textCondition(filter.text, param, forgiving));
   if (filter.box) parts.push(boxCondition(filter.box, param));
   if (filter.near) parts.push(nearCondition(filter.near, param));
@@ -62,6 +66,15 @@ export function conditionsOf(filter: CameraFilter, stateTable: boolean, forgivin
 }
 
 type Param = (value: unknown) => string;
+
+/** A camera without a row was never looked at; the few that are ill are found by the index. */
+function stateCondition(state: NonNullable<CameraFilter['state']>, param: Param): string {
+  const isIt = `c.id in (select camera_id from camera_health where state = ${param(state)})`;
+  if (state !== 'unknown' && state !== 'paused') return isIt;
+  const paused = 'camera_is_paused(c, clock_timestamp())';
+  const without = 'not exists (select from camera_health h where h.camera_id = c.id)';
+  return `(${isIt} or (${without} and ${state === 'paused' ? paused : `not ${paused}`}))`;
+}
 
 function textCondition(text: string, param: Param, forgiving: boolean): string {
   if (forgiving) return `${param(text.toLowerCase())} <% c.search_text`;

@@ -1,4 +1,6 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
+import { cameraStates } from '../../common/domain/health.ts';
 import type { Query } from './api.ts';
 import { decimal } from './verb.ts';
 
@@ -11,6 +13,7 @@ export interface FilterOptions {
   kind?: string;
   lifecycle?: string;
   state?: string;
+  verdict?: string;
   source?: string;
   host?: string;
   box?: string;
@@ -28,7 +31,8 @@ export function addFilterOptions(command: Command): Command {
     .option('--tag <tag>', 'a tag')
     .option('--kind <kind>', 'ip, non_ip or stream')
     .option('--lifecycle <lifecycle>', 'candidate, active, paused or retired')
-    .option('--state <verdict>', 'verdict of the newest frame, such as black')
+    .addOption(new Option('--state <state>', 'state of health').choices(cameraStates))
+    .option('--verdict <verdict>', 'verdict of the newest attempt, such as http_error')
     .option('--source <name>', 'where the camera comes from')
     .option('--host <host>', 'host of the camera')
     .option('--box <w,s,e,n>', 'inside these degrees; west greater than east goes across the date line')
@@ -45,6 +49,7 @@ export const filterQuery = ({
   kind,
   lifecycle,
   state,
+  verdict,
   source,
   host,
   box,
@@ -58,7 +63,8 @@ export const filterQuery = ({
   tag,
   kind,
   lifecycle,
-  verdict: state,
+  state,
+  verdict,
   source,
   host,
   box,

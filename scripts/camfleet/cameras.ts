@@ -7,6 +7,7 @@ import type { FilterOptions } from './camera-filter.ts';
 import { importInBackground, uploadCameras } from './camera-import.ts';
 import type { ImportAnswer } from './camera-import.ts';
 import { addAdd } from './camera-add.ts';
+import { addTimeline } from './health.ts';
 import { addProbe } from './camera-probe.ts';
 import { ago, listing, table } from './terminal.ts';
 import { apiOf, id, ids, interval, print, printLines, speaksApi, verb, wholeNumber, words } from './verb.ts';
@@ -35,6 +36,7 @@ export function addCameraCommands(program: Command, context: Context): void {
   addImport(cameras, context);
   addList(cameras, context);
   addShow(cameras, context);
+  addTimeline(cameras, context);
   addSet(cameras, context);
   addMoves(cameras, context);
 }
@@ -143,7 +145,7 @@ const cameraTable = (cameras: readonly Camera[]): string =>
     cameras.map((camera) => [
       camera.id,
       camera.name,
-      camera['verdict'],
+      camera['state'],
       ago(camera.lastGoodAt),
       `${Number(camera['intervalMs']) / 1_000} s`,
       camera['country'],

@@ -5,6 +5,7 @@ import { addBackboneCommands } from './backbone.ts';
 import { addCameraCommands } from './cameras.ts';
 import { addConfigCommands } from './config.ts';
 import { addDatasetCommands } from './datasets.ts';
+import { addHealthCommands } from './health.ts';
 import { addJobCommands } from './jobs.ts';
 import { addLabelCommands } from './labels.ts';
 import { addModelCommands } from './models.ts';
@@ -39,6 +40,7 @@ export function createProgram(context: Context, version: string): Command {
   addTrainingCommands(program, context);
   addJobCommands(program, context);
   addStatusCommand(program, context);
+  addHealthCommands(program, context);
   addConfigCommands(program, context);
   forAll(program, (command) =>
     command

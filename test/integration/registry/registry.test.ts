@@ -103,6 +103,20 @@ describe('searching', () => {
     expect(await namesOf({ lifecycle: 'retired' })).toEqual(['Main street']);
   });
 
+  test('by the state of health, which is unknown or paused for cameras that were never looked at', async () => {
+    const { id } = await registry.add(camera('frozen one'));
+    const other = await registry.add(camera('new one'));
+    await testDatabase.database.query(
+      `insert into camera_health (camera_id, state, since, recent, turned_at, seen_at) values ($1, 'frozen', now(), 'fff', now(), now())`,
+      [id],
+    );
+    expect(await namesOf({ state: 'frozen' })).toEqual(['frozen one']);
+    expect(await namesOf({ state: 'unknown' })).toEqual(['new one']);
+    expect((await registry.get(id)).state).toBe('frozen');
+    await registry.pause([other.id]);
+    expect(await namesOf({ state: 'paused' })).toEqual(['new one']);
+  });
+
   test('by the verdict of the newest frame', async () => {
     const { id } = await registry.add(camera('dark'));
     await registry.add(camera('new'));
