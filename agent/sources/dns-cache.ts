@@ -1,11 +1,11 @@
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
-import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { codeOf } from '../../common/runtime/errors.ts';
 import type { Lookup } from './egress.ts';
+import { HostsFile, modifiedAt } from './hosts-file.ts';
 
 export interface DnsCacheOptions {
   clock: Clock;
@@ -22,8 +22,9 @@ interface Known {
   addresses: LookupAddress[];
   /** Of the answer "there is no such name". */
   code?: string;
-  /** Monotonic ms. */
+  /** Until when it is believed, and when a server said so; monotonic ms. */
   until: number;
+  knownAt: number;
 }
 
 // A TTL of 0 would mean a question for each connection; an hour bounds how long a camera that moved is missed.
@@ -39,7 +40,9 @@ const QUERY = { timeout: 1_500, tries: 2 };
 const MOST_QUESTIONS = 64;
 /** The system's resolver occupies a thread of four while it waits. */
 const MOST_SYSTEM_QUESTIONS = 1;
-const HOSTS_LOOK_MS = 10_000;
+/** How often the machine's own files are looked at. */
+const LOOK_MS = 10_000;
+const RESOLV_CONF = '/etc/resolv.conf';
 const NOT_THERE = new Set(['ENOTFOUND', 'ENODATA']);
 
 /**
@@ -48,16 +51,20 @@ const NOT_THERE = new Set(['ENOTFOUND', 'ENODATA']);
  */
 export class DnsCache {
   readonly #options: Required<Omit<DnsCacheOptions, 'servers'>>;
-  readonly #resolver = new Resolver(QUERY);
+  readonly #servers: readonly string[] | undefined;
+  #resolver = new Resolver(QUERY);
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<LookupAddress[]>>();
   readonly #questions = new Turns(MOST_QUESTIONS);
   readonly #systemQuestions = new Turns(MOST_SYSTEM_QUESTIONS);
-  #hosts = new Map<string, LookupAddress[]>();
-  #hostsRead = { at: -Infinity, modified: NaN };
+  readonly #hosts: HostsFile;
+  #lookedAt = -Infinity;
+  #serversModified = modifiedAt(RESOLV_CONF);
 
   constructor({ servers, ...options }: DnsCacheOptions) {
     this.#options = { hostsFile: '/etc/hosts', maxNames: 20_000, onResolved: () => {}, ...options };
+    this.#servers = servers;
+    this.#hosts = new HostsFile(this.#options.hostsFile);
     if (servers) this.#resolver.setServers(servers);
   }
 
@@ -86,7 +93,8 @@ export class DnsCache {
     const name = hostname.toLowerCase().replace(/\.$/, '');
     const family = isIP(name);
     if (family > 0) return [{ address: name, family }];
-    const own = this.#fromHosts(name);
+    this.#followFiles();
+    const own = this.#hosts.find(name);
     if (own) return own;
     const known = this.#known.get(name);
     if (known && known.until > this.#options.clock.monotonic()) {
@@ -107,7 +115,8 @@ export class DnsCache {
     const now = () => this.#options.clock.monotonic();
     try {
       const { addresses, ttlMs } = await (isLocal(name) ? this.#askSystem(name) : this.#askServers(name));
-      this.#remember(name, { addresses, until: now() + Math.min(MOST_TTL_MS, Math.max(LEAST_TTL_MS, ttlMs)) });
+      const until = now() + Math.min(MOST_TTL_MS, Math.max(LEAST_TTL_MS, ttlMs));
+      this.#remember(name, { addresses, until, knownAt: now() });
       this.#options.onResolved(
         name,
         addresses.map(({ address }) => address),
@@ -115,11 +124,13 @@ export class DnsCache {
       return addresses;
     } catch (error) {
       const code = codeOf(error) ?? 'ESERVFAIL';
-      if (NOT_THERE.has(code)) this.#remember(name, { addresses: [], code, until: now() + NEGATIVE_TTL_MS });
-      else if (before && before.addresses.length > 0 && now() < before.until + STALE_MS) {
-        this.#known.set(name, { ...before, until: Math.max(before.until, now() + AGAIN_MS) });
+      const isStale = before !== undefined && before.addresses.length > 0 && now() < before.knownAt + STALE_MS;
+      if (!NOT_THERE.has(code) && isStale) {
+        this.#remember(name, { ...before, until: now() + AGAIN_MS });
         return before.addresses;
       }
+      const until = now() + (NOT_THERE.has(code) ? NEGATIVE_TTL_MS : AGAIN_MS);
+      this.#remember(name, { addresses: [], code, until, knownAt: now() });
       throw noAddress(name, code, error);
     }
   }
@@ -162,30 +173,19 @@ export class DnsCache {
     if (oldest !== undefined) this.#known.delete(oldest);
   }
 
-  #fromHosts(name: string): LookupAddress[] | undefined {
+  /** c-ares reads the machine's servers once; another network brings others. */
+  #followFiles(): void {
     const now = this.#options.clock.monotonic();
-    if (now - this.#hostsRead.at > HOSTS_LOOK_MS) this.#readHosts(now);
-    return this.#hosts.get(name) ?? (name === 'localhost' || name.endsWith('.localhost') ? LOOPBACK : undefined);
-  }
-
-  /** A small local file, looked at every ten seconds and read when it changed. */
-  #readHosts(now: number): void {
-    try {
-      const modified = statSync(this.#options.hostsFile).mtimeMs;
-      if (modified !== this.#hostsRead.modified)
-        this.#hosts = parseHosts(readFileSync(this.#options.hostsFile, 'utf8'));
-      this.#hostsRead = { at: now, modified };
-    } catch {
-      this.#hosts = new Map();
-      this.#hostsRead = { at: now, modified: NaN };
-    }
+    if (now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
+    this.#hosts.refresh();
+    if (this.#servers) return;
+    const modified = modifiedAt(RESOLV_CONF);
+    if (Object.is(modified, this.#serversModified)) return;
+    this.#serversModified = modified;
+    this.#resolver = new Resolver(QUERY);
   }
 }
-
-const LOOPBACK: LookupAddress[] = [
-  { address: '127.0.0.1', family: 4 },
-  { address: '::1', family: 6 },
-];
 
 const isLocal = (name: string): boolean => !name.includes('.') || name.endsWith('.local');
 
@@ -195,26 +195,9 @@ function given(name: string, { addresses, code }: Known): LookupAddress[] {
 }
 
 function noAddress(name: string, code: string, cause?: unknown): NodeJS.ErrnoException {
-  return Object.assign(new Error(`The name ${name} has no address (${code}).`, { cause }), { code });
-}
-
-export function parseHosts(text: string): Map<string, LookupAddress[]> {
-  const hosts = new Map<string, LookupAddress[]>();
-  for (const line of text.split('\n')) {
-    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const family = isIP(address);
-    if (family === 0) continue;
-    for (const name of names) {
-      const addresses = hosts.get(name.toLowerCase()) ?? [];
-      hosts.set(name.toLowerCase(), addresses);
-      // IPv4 first, otherwise in the order of the file.
-      addresses.splice(family === 4 ? addresses.filter((one) => one.family === 4).length : addresses.length, 0, {
-        address,
-        family,
-      });
-    }
-  }
-  return hosts;
+  // What went wrong with a server must not read as if the camera had refused.
+  const own = NOT_THERE.has(code) ? code : 'ESERVFAIL';
+  return Object.assign(new Error(`The name ${name} has no address (${code}).`, { cause }), { code: own });
 }
 
 /** So many at once; the others wait in line. */
