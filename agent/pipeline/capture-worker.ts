@@ -153,6 +153,7 @@ export class CaptureWorker {
     const pace = new Pace({
       assignment,
       memory: memory?.pace,
+      lastAttemptAt: memory?.lastAttemptAt,
       askedMs: () => this.#intervalOf(camera),
       clock: this.#clock,
     });

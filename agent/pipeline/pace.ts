@@ -22,8 +22,9 @@ export function backoffAfter(failures: number, intervalMs: number, random: () =>
 }
 
 export interface PaceOptions {
-  assignment: Pick<Assignment, 'exactly' | 'hours'>;
+  assignment: Pick<Assignment, 'exactly' | 'hours' | 'changedAt'>;
   memory: PaceMemory | undefined;
+  lastAttemptAt?: number | undefined;
   /** The interval that was asked for, stretched where capacity is short, ms. */
   askedMs(): number;
   /** `now()` is the coordinator's time. */
@@ -44,9 +45,12 @@ export class Pace {
     this.#options = options;
     this.#hours = hoursOf(options.assignment.hours);
     const { failures = 0, retryAt, refresh } = options.memory ?? {};
-    this.#failures = failures;
+    // An operator who changed something wants to see what came of it.
+    const isOutdated = (options.assignment.changedAt ?? -Infinity) > (options.lastAttemptAt ?? Infinity);
+    this.#failures = isOutdated ? 0 : failures;
     // Whatever clock wrote it.
-    this.#retryAt = retryAt === undefined ? undefined : Math.min(retryAt, options.clock.now() + MOST_BACKOFF_MS);
+    this.#retryAt =
+      retryAt === undefined || isOutdated ? undefined : Math.min(retryAt, options.clock.now() + MOST_BACKOFF_MS);
     this.#refresh = refresh;
     this.#lookedAt = refresh?.since;
   }

@@ -158,6 +158,8 @@ export const assignmentSchema = z.object({
   /** When it is captured: a table of hours (active-hours.ts) and its IANA time zone; absent: always. */
   hours: z.object({ text: z.string().max(200), zone: z.string().max(60) }).optional(),
   priority: prioritySchema,
+  /** When an operator changed it last, ms of the database's clock: what failed before that is worth another try. */
+  changedAt: z.number().optional(),
   memory: cameraMemorySchema.nullable(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;

@@ -179,5 +179,6 @@ export function toAssignment(
     ...(row.activeHours !== null &&
       row.activeHours !== ALWAYS && { hours: { text: row.activeHours, zone: row.timeZone ?? NO_ZONE } }),
     priority: row.priority,
+    changedAt: Date.parse(row.updatedAt),
   };
 }

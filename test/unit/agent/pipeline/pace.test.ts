@@ -5,15 +5,16 @@ import type { Assignment } from '../../../../common/protocol/agent-link.ts';
 import { SimulatedClock } from '../../../../common/runtime/clock.ts';
 
 interface Setup {
-  assignment?: Pick<Assignment, 'exactly' | 'hours'>;
+  assignment?: Pick<Assignment, 'exactly' | 'hours' | 'changedAt'>;
+  lastAttemptAt?: number;
   memory?: PaceMemory | undefined;
   startMs?: number;
   askedMs?: number;
 }
 
-function setUp({ assignment = {}, memory, startMs, askedMs = 60_000 }: Setup = {}) {
+function setUp({ assignment = {}, memory, lastAttemptAt, startMs, askedMs = 60_000 }: Setup = {}) {
   const clock = new SimulatedClock(startMs);
-  const pace = new Pace({ assignment, memory, askedMs: () => askedMs, clock, random: () => 0 });
+  const pace = new Pace({ assignment, memory, lastAttemptAt, askedMs: () => askedMs, clock, random: () => 0 });
   return { clock, pace };
 }
 
@@ -45,6 +46,17 @@ describe('back-off', () => {
     later.pace.answered(later.clock.now());
     expect(later.pace.waitMs()).toBe(0);
     expect(later.pace.memory(later.clock.now())).toEqual({ nextDueAt: later.clock.now() + 60_000 });
+  });
+
+  test('is forgotten when an operator has changed the camera since', () => {
+    const lastAttemptAt = 1_700_000_000_000;
+    const memory = { nextDueAt: 0, failures: 9, retryAt: lastAttemptAt + 3_000_000 };
+    const waits = [lastAttemptAt - 1, lastAttemptAt + 1].map((changedAt) => {
+      const { pace } = setUp({ assignment: { changedAt }, memory, lastAttemptAt });
+      pace.failed(lastAttemptAt + 10);
+      return [pace.waitMs(), pace.memory(lastAttemptAt).failures];
+    });
+    expect(waits).toEqual([[3_600_010, 10], [0, 1]]); // prettier-ignore
   });
 
   test('is cut short by whoever wants a picture now, and by a clock that was wrong', () => {
