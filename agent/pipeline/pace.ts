@@ -55,9 +55,14 @@ export class Pace {
     this.#lookedAt = refresh?.since;
   }
 
+  /** Between two looks at a camera that is asked, ms. */
   intervalMs(): number {
-    const { askedMs, assignment } = this.#options;
-    return paceMs(askedMs(), this.#refresh, assignment.exactly);
+    return paceMs(this.askedMs(), this.#refresh, this.#options.assignment.exactly);
+  }
+
+  /** Between two pictures of a stream, which sends them unasked, ms: waiting for the camera would skip what it sends. */
+  askedMs(): number {
+    return this.#options.askedMs();
   }
 
   /** How long it must not be tried from now, ms; 0: it may be. */

@@ -60,7 +60,7 @@ export async function runStream(
       pipeline.fail(event.error);
       continue;
     }
-    source.minIntervalMs = pace.intervalMs();
+    source.minIntervalMs = pace.askedMs();
     await pipeline.receive(event.frame);
   }
 }
