@@ -121,9 +121,12 @@ export async function writeTimeline(tx: Queryable, turns: readonly Turn[]): Prom
   await tx.query(BEGIN_TURNS, [ids, turns.map(({ state }) => state), at, turns.map(({ verdict }) => verdict)]);
 }
 
-/** An offline camera is perhaps tried only once an hour: silence says nothing before three. */
-const SILENCE = `make_interval(secs => greatest(5 * c.interval_ms * f.stretch_factor / 1000.0,
-  case when h.state = 'offline' then 10800 else 600 end))`;
+/**
+ * A camera that fails is perhaps tried only once an hour, and one that makes pictures seldom only every tenth interval: before
+ * three hours, or twelve intervals, silence says nothing.
+ */
+const SILENCE = `make_interval(secs => greatest(12 * c.interval_ms * f.stretch_factor / 1000.0,
+  case when h.state = 'online' then 600 else 10800 end))`;
 
 // What time and operators change, without any attempt: pauses begin and end, and nobody tries any more.
 const UPKEEP = statement(

@@ -1,3 +1,4 @@
+import type { CameraMemory } from '../../../common/domain/fragment.ts';
 import type { CameraState } from '../../../common/domain/health.ts';
 import { MEANINGS } from '../../../common/domain/health.ts';
 import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
@@ -131,7 +132,9 @@ interface CameraFacts extends Record<string, unknown> {
   lastGoodAt: number | null;
   agent: string | null;
   reachable: boolean;
+  /** By its interval; the agent that has it may know better. */
   nextTryAt: number | null;
+  memory: string | null;
 }
 
 // Cameras of no agent are not tried; those of one at their interval, stretched where capacity is short.
@@ -142,10 +145,11 @@ const FACTS = `
     case when c.lifecycle = 'active' and g.token is not null and not camera_is_paused(c, clock_timestamp())
       then ms_of_instant(greatest(clock_timestamp(), s.last_attempt_at
         + make_interval(secs => c.interval_ms / 1000.0 * case when c.priority < f.stretch_below then f.stretch_factor else 1 end)))
-    end as "nextTryAt"
+    end as "nextTryAt", y.memory
   from cameras c cross join fleet_settings f
   left join camera_health h on h.camera_id = c.id left join camera_state s on s.camera_id = c.id
   left join agents a on a.id = s.agent_id
+  left join camera_memories y on y.camera_id = c.id
   left join memberships m on m.camera_id = c.id and m.until_at is null
   left join grants g on g.shard_id = m.shard_id and g.until_at is null
   where c.id = $1`;
@@ -157,6 +161,12 @@ const TRIED = `
     union all select verdict, attempts, last_at from observations
       where camera_id = $1 and last_at >= instant_of_ms($2) and first_at >= instant_of_ms($2) - interval '1 day') x
   group by verdict order by attempts desc, verdict`;
+
+/** When the agent that tried it last meant to try it again: later than its interval while it fails or makes few pictures. */
+function dueAt(memory: string | null): number {
+  const { pace } = memory === null ? {} : (JSON.parse(memory) as Partial<CameraMemory>);
+  return Math.max(pace?.nextDueAt ?? 0, pace?.retryAt ?? 0);
+}
 
 /** Rejects with `CAMERA_NOT_FOUND`. Newest entries first, before the id `before`. */
 export async function readTimeline(
@@ -179,11 +189,12 @@ export async function readTimeline(
     ),
     since === null ? [] : db.many<TimelineReport['tried'][number] & Record<string, unknown>>(TRIED, [cameraId, since]),
   ]);
-  const { reachable, held, ...shown } = facts;
+  const { reachable, held, memory, nextTryAt, ...shown } = facts;
   const meaning = facts.verdict === null ? undefined : MEANINGS[facts.verdict];
   return {
     cameraId,
     ...shown,
+    nextTryAt: nextTryAt === null ? null : Math.max(nextTryAt, dueAt(memory)),
     transport: meaning?.transport ?? 'unknown',
     content: meaning?.content ?? 'unknown',
     reason: reasonOf({ ...facts, held, reachable }),

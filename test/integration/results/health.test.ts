@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => own.drop());
 afterEach(() =>
   database.query(`truncate cameras, camera_state, camera_health, camera_timeline, incidents, incident_cameras, frames,
-    frame_references, agent_suspicions, memberships, grants, agent_sessions, agents, shards, open_spans, placeholders, camera_events restart identity cascade`),
+    frame_references, agent_suspicions, memberships, grants, agent_sessions, agents, shards, open_spans, placeholders, camera_events, camera_memories restart identity cascade`),
 );
 
 interface AgentDouble extends FleetGuard {
@@ -200,7 +200,7 @@ describe('what time and operators change', () => {
     const pass = passOf();
     const cameras = await addCameras(['one.example', 'two.example']);
     await shows(pass, cameras, ['good', 'black', 'black', 'black'], agent);
-    await database.query(`update camera_state set last_attempt_at = last_attempt_at - interval '1 hour'`);
+    await database.query(`update camera_state set last_attempt_at = last_attempt_at - interval '4 hours'`);
     await database.query(`update cameras set lifecycle = 'retired' where id = $1`, [cameras[1]]);
     await pass.upkeep();
     expect(await statesOf(cameras)).toEqual(['unknown']);
@@ -310,6 +310,23 @@ describe('placeholder pictures', () => {
     expect((await placeholders.current()).hashes).toEqual([]);
     await expect(placeholders.dismiss('cd'.repeat(24))).rejects.toMatchObject({ code: 'PLACEHOLDER_NOT_FOUND' });
   });
+});
+
+test('the next try is when the agent means to try again, and none where no agent has the camera', async () => {
+  const agent = await addAgent();
+  const [camera = 0] = await addCameras(['one.example']);
+  await tried([camera], 'timeout', agent);
+  const nextTry = async () => (await readTimeline(database, camera, { limit: 1 })).nextTryAt;
+  expect(await nextTry()).toBeNull();
+  await createHolder(database, { cameras: [camera], from: 0 });
+  const now = await database.clockNow();
+  expect(Math.abs(((await nextTry()) ?? 0) - now)).toBeLessThan(600_000);
+  const retryAt = Math.round(now) + 1_800_000;
+  await database.query('insert into camera_memories (camera_id, last_attempt_at, memory) values ($1, now(), $2)', [
+    camera,
+    JSON.stringify({ lastAttemptAt: 0, pace: { nextDueAt: 5, failures: 7, retryAt } }),
+  ]);
+  expect(await nextTry()).toBe(retryAt);
 });
 
 test('events that agents tell are recorded once, and shown in the timeline', async () => {
