@@ -24,11 +24,14 @@ interface Trouble {
   level: number;
   /** Monotonic ms; the host is left alone until then. */
   openUntil: number;
-  trying: boolean;
+  /** When the try began that decides, monotonic ms. */
+  triedAt: number | undefined;
 }
 
 /** Whoever waits for the try of another camera looks again after this time. */
 const LOOK_AGAIN_MS = 5_000;
+/** A try of which nothing was heard for so long was never made: its camera went while it waited for its turn. */
+const TRY_MS = 60_000;
 
 /**
  * Leaves a host alone that fails for camera after camera, so that its 300 cameras do not all knock. States of a host: closed
@@ -53,8 +56,9 @@ export class HostBreaker {
     if (!trouble?.isOpen) return 0;
     const left = trouble.openUntil - this.#options.clock.monotonic();
     if (left > 0) return left;
-    if (trouble.trying) return LOOK_AGAIN_MS;
-    trouble.trying = true;
+    const now = this.#options.clock.monotonic();
+    if (trouble.triedAt !== undefined && now - trouble.triedAt < TRY_MS) return LOOK_AGAIN_MS;
+    trouble.triedAt = now;
     return 0;
   }
 
@@ -69,8 +73,8 @@ export class HostBreaker {
   failed(host: string, camera: number | symbol = Symbol('a camera')): void {
     const trouble = this.#troubleOf(host);
     // Of those that were under way when it opened none counts.
-    if (trouble.isOpen && !trouble.trying) return;
-    trouble.trying = false;
+    if (trouble.isOpen && trouble.triedAt === undefined) return;
+    trouble.triedAt = undefined;
     trouble.cameras.add(camera);
     trouble.isOpen ||= trouble.cameras.size >= this.#needed(host);
     if (!trouble.isOpen) return;
@@ -82,7 +86,7 @@ export class HostBreaker {
   /** The attempt that should have decided was given up (its lease is gone), or said nothing about the host. */
   abandoned(host: string): void {
     const trouble = this.#troubles.get(host);
-    if (trouble) trouble.trying = false;
+    if (trouble) trouble.triedAt = undefined;
   }
 
   /** Another agent, or an earlier holder, found the host failing: one camera of it is tried after so many ms. */
@@ -101,7 +105,7 @@ export class HostBreaker {
   #troubleOf(host: string): Trouble {
     let trouble = this.#troubles.get(host);
     if (!trouble) {
-      trouble = { cameras: new Set(), isOpen: false, level: 0, openUntil: -Infinity, trying: false };
+      trouble = { cameras: new Set(), isOpen: false, level: 0, openUntil: -Infinity, triedAt: undefined };
       this.#troubles.set(host, trouble);
     }
     return trouble;

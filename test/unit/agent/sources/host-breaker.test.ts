@@ -64,6 +64,15 @@ test('a dead host is asked ever less, once an hour at most, and never in step wi
   expect(jittered.breaker.waitMs('h')).toBe(7_500);
 });
 
+test('a try that was never made keeps nobody away for good', async () => {
+  const { clock, breaker } = setUp({ failures: 1 });
+  breaker.failed('h');
+  await clock.advance(30_000);
+  expect([breaker.waitMs('h'), breaker.waitMs('h')]).toEqual([0, 5_000]);
+  await clock.advance(60_000);
+  expect(breaker.waitMs('h')).toBe(0);
+});
+
 test('what another agent found leads to one try, after which the host is known', async () => {
   const { clock, breaker } = setUp();
   breaker.told('h', 20_000);
