@@ -24,7 +24,7 @@ export async function outboxOf(folder: string, session: string): Promise<OutboxB
 
 /** As a cloned machine has it: the lock names a process that lives elsewhere, and half-written files are gone. */
 export async function copyDataFolder(from: string, to: string): Promise<void> {
-  const isKept = (path: string): boolean => basename(path) !== 'lock' && !path.endsWith('.draft');
+  const isKept = (path: string): boolean => basename(path) !== 'agent.lock' && !path.endsWith('.draft');
   await cp(from, to, { recursive: true, filter: isKept });
 }
 
