@@ -9,6 +9,8 @@ import type { OutboxBatch } from './outbox.ts';
 import { attemptsInSpans, witnessKeys } from './witness.ts';
 
 const { takeoverMs: TAKEOVER_MS, spreadMs: SPREAD_MS, awayMs: AWAY_MS } = CLOCKS;
+/** Four batches of 5 s, and one. */
+const WRITTEN_MS = 30_000;
 vi.setConfig({ testTimeout: CLOCKS.limitMs, hookTimeout: CLOCKS.limitMs });
 
 // One fleet for all: each test leaves it with two agents at work, and each compares everything since the beginning.
@@ -123,7 +125,7 @@ test('batches twice, late, out of order and from a stranger count nothing more',
 
   second.line.set('refused');
   const lie = (): Promise<OutboxBatch[]> => outboxOf(second.folder, second.session);
-  await eventually(async () => (await lie()).length >= 4, { what: 'four batches in the outbox' });
+  await eventually(async () => (await lie()).length >= 4, { withinMs: WRITTEN_MS, what: 'four batches in the outbox' });
   const waiting = await lie();
   const [one, two, three] = waiting.map(({ bytes }) => bytes) as [Buffer, Buffer, Buffer];
   const statuses: number[] = [];
@@ -142,7 +144,10 @@ test('batches twice, late, out of order and from a stranger count nothing more',
 test('a second process on a copied data folder supersedes the first, and never both count', async () => {
   first.line.set('refused');
   const old = first.session;
-  await eventually(async () => (await outboxOf(first.folder, old)).length >= 2, { what: 'two batches in the outbox' });
+  await eventually(async () => (await outboxOf(first.folder, old)).length >= 2, {
+    withinMs: WRITTEN_MS,
+    what: 'two batches in the outbox',
+  });
   const copy = join(fleet.folder, 'copy');
   await copyDataFolder(first.folder, copy);
   const original = first.process;
