@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Grant, Offer } from '../../common/protocol/agent-link.ts';
 import { decideAccept, offerReason } from '../../common/protocol/lease-rules.ts';
 import type { Holder, OfferReason } from '../../common/protocol/lease-rules.ts';
+import { systemClock } from '../../common/runtime/clock.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { Grouped } from '../../common/runtime/grouped.ts';
 import { fail, ok } from '../../common/runtime/result.ts';
 import type { Result } from '../../common/runtime/result.ts';
 import type { Queryable } from '../platform/database/queries.ts';
@@ -38,9 +41,20 @@ interface WaitingShard extends Record<string, unknown> {
 export class Leases {
   readonly #deps: FleetDeps;
   readonly #accepting = new Turnstile(ACCEPT_AT_ONCE);
+  /** A thousand agents that are told to wait would write two hundred times a second. */
+  readonly #turnedAway: Grouped<string, undefined>;
 
-  constructor(deps: FleetDeps) {
+  constructor(deps: FleetDeps, clock: Clock = systemClock) {
     this.#deps = deps;
+    this.#turnedAway = new Grouped({
+      work: async (sessionIds) => {
+        await deps.database.query('update agent_sessions set turned_away_at = clock_timestamp() where id = any($1)', [
+          sessionIds.toSorted(),
+        ]);
+        return sessionIds.map(() => undefined);
+      },
+      ...{ gapMs: 500, mostItems: 1_000, clock },
+    });
   }
 
   /** Offers what the planner meant for this agent and may be had now. */
@@ -48,7 +62,7 @@ export class Leases {
     const { database, settings } = this.#deps;
     if (this.#accepting.waiting >= ACCEPT_WAITING) {
       // Else the planner would take it for one that does not answer, and give its shards to others that wait as well.
-      await database.query('update agent_sessions set turned_away_at = clock_timestamp() where id = $1', [sessionId]);
+      await this.#turnedAway.ask(sessionId);
       return ok({ offers: [] });
     }
     const offers = await database.transaction(async (tx) => {
