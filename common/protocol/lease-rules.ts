@@ -9,8 +9,11 @@ import type { GrantState } from './agent-link.ts';
 export type GrantEnd = 'taken' | 'released' | 'revoked' | 'superseded';
 export type OfferReason = 'free' | 'takeover' | 'handover';
 
-/** Coordinators write a heartbeat twice a second; after a gap of this length renewals cannot have worked. */
-export const HEARTBEAT_GAP_MS = 3_000;
+/**
+ * Coordinators write a heartbeat twice a second; after a gap of this length renewals cannot have worked. Agents wait 5 s for an
+ * answer, so that a shorter gap loses none; a plan of a very large fleet alone keeps a busy core from its heartbeat for seconds.
+ */
+export const HEARTBEAT_GAP_MS = 5_000;
 
 export interface RenewalFacts {
   now: number;
