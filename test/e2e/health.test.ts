@@ -29,6 +29,12 @@ const camerasOf = (agent: string) =>
     [agent],
   );
 
+test('the numbers of Prometheus count cameras by state', async () => {
+  await allOnline();
+  const metrics = await (await fetch(`http://127.0.0.1:${fleet.coordinatorPort}/metrics`)).text();
+  expect(metrics).toContain(`camfleet_cameras_by_state{state="online"} ${CAMERAS}`);
+});
+
 test('a camera whose lens is covered is black, with its picture as evidence, and online again afterwards', async () => {
   await allOnline();
   const [camera] = await camerasOf('agent-1');

@@ -26,6 +26,7 @@ export interface CameraHealthOptions {
 const PASS_MS = 2_000;
 /** Pauses, silence and common causes are no matter of seconds. */
 const UPKEEP_MS = 20_000;
+const REPORT_FRESH_MS = 2_000;
 const LOCK = 'camfleet.health';
 
 interface Page {
@@ -40,6 +41,7 @@ export class CameraHealth implements Service {
   readonly placeholders: Placeholders;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
+  readonly #reports = new Map<number, { until: number; report: Promise<HealthReport> }>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: CameraHealthOptions) {
@@ -60,8 +62,16 @@ export class CameraHealth implements Service {
     await this.#running;
   }
 
+  /** At most two seconds old: pages ask as often as they like. */
   report(most: number): Promise<HealthReport> {
-    return readHealth(this.#options.database, most);
+    const now = this.#clock.monotonic();
+    const kept = this.#reports.get(most);
+    if (kept && now < kept.until) return kept.report;
+    for (const [key, { until }] of this.#reports) if (until <= now) this.#reports.delete(key);
+    const report = readHealth(this.#options.database, most);
+    this.#reports.set(most, { until: now + REPORT_FRESH_MS, report });
+    report.catch(() => this.#reports.delete(most));
+    return report;
   }
 
   states(): Promise<Partial<Record<CameraState, number>>> {
