@@ -1,10 +1,11 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { Dataset, DatasetCamera, Sample } from '../../common/domain/dataset.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import { runCommand } from '../../scripts/camfleet/program.ts';
 import { eventually } from '../support/eventually.ts';
+import { longTest } from '../support/long.ts';
 import { startProcess } from '../support/processes.ts';
 import type { TestProcess } from '../support/processes.ts';
 
@@ -49,7 +50,7 @@ interface Counts {
   classes: { label: string; cameras: number }[];
 }
 
-test('frames of simulated cameras, labelled by their truth, become a snapshot that is pulled whole', async () => {
+longTest('frames of simulated cameras, labelled by their truth, become a snapshot that is pulled whole', async () => {
   await eventually(
     async () => {
       const { good, classes } = await camfleet<Counts>('labels', 'classes');

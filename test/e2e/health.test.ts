@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { HealthReport, IncidentRow, TimelineReport } from '../../common/protocol/health.ts';
+import { longTest } from '../support/long.ts';
 import { eventually } from '../support/eventually.ts';
 import { CAMERAS, CLOCKS, TestFleet } from './counts/fleet.ts';
 
@@ -59,36 +60,36 @@ test('a camera whose lens is covered is black, with its picture as evidence, and
   expect(await openIncidents()).toEqual([]);
 });
 
-// A minute of waiting for silence: the rules behind it are tested with every run, this by `npm run test:health`.
-const isLong = process.env['CAMFLEET_TEST_LONG'] === '1';
-const guard = 'when the cameras of an agent fail together none is marked down before the other agent has looked';
-test.skipIf(!isLong)(isLong ? guard : `${guard} (npm run test:health)`, async () => {
-  const cameras = await camerasOf('agent-1');
-  expect(new Set(cameras.map(({ host }) => host)).size).toBeGreaterThanOrEqual(3);
-  for (const { name } of cameras) fleet.farm.setFault(name, 'reset');
-  await eventually(async () => (await openIncidents()).some(({ kind }) => kind === 'agent'), { withinMs: 60_000 });
-  const lookedAt = (): Promise<{ id: number }[]> =>
-    fleet.database.many<{ id: number }>(
-      `select s.camera_id as id from camera_state s join agents a on a.id = s.agent_id
+longTest(
+  'when the cameras of an agent fail together none is marked down before the other agent has looked',
+  async () => {
+    const cameras = await camerasOf('agent-1');
+    expect(new Set(cameras.map(({ host }) => host)).size).toBeGreaterThanOrEqual(3);
+    for (const { name } of cameras) fleet.farm.setFault(name, 'reset');
+    await eventually(async () => (await openIncidents()).some(({ kind }) => kind === 'agent'), { withinMs: 60_000 });
+    const lookedAt = (): Promise<{ id: number }[]> =>
+      fleet.database.many<{ id: number }>(
+        `select s.camera_id as id from camera_state s join agents a on a.id = s.agent_id
        where a.name = 'agent-2' and s.camera_id = any($1::bigint[])`,
-      [cameras.map(({ id }) => id)],
+        [cameras.map(({ id }) => id)],
+      );
+    let looked = 0;
+    await eventually(
+      async () => {
+        const { offline = 0 } = await states();
+        // Read after the states: whoever is down by then was looked at before.
+        looked = (await lookedAt()).length;
+        if (offline > 0) expect(looked).toBeGreaterThan(0);
+        // Cameras that fail are tried ever more seldom, so that the last of them is down much later.
+        return offline > 0;
+      },
+      { withinMs: 90_000, what: 'one of them to be down' },
     );
-  let looked = 0;
-  await eventually(
-    async () => {
-      const { offline = 0 } = await states();
-      // Read after the states: whoever is down by then was looked at before.
-      looked = (await lookedAt()).length;
-      if (offline > 0) expect(looked).toBeGreaterThan(0);
-      // Cameras that fail are tried ever more seldom, so that the last of them is down much later.
-      return offline > 0;
-    },
-    { withinMs: 90_000, what: 'one of them to be down' },
-  );
-  expect(looked).toBeGreaterThan(0);
-  await eventually(async () => !(await openIncidents()).some(({ kind }) => kind === 'agent'), { withinMs: 30_000 });
-  for (const { name } of cameras) fleet.farm.setFault(name, null);
-  await allOnline();
-  expect(await openIncidents()).toEqual([]);
-  expect((await fleet.database.one<{ suspected: number }>('select count(suspected_at)::int as suspected from agents')).suspected).toBe(0); // prettier-ignore
-});
+    expect(looked).toBeGreaterThan(0);
+    await eventually(async () => !(await openIncidents()).some(({ kind }) => kind === 'agent'), { withinMs: 30_000 });
+    for (const { name } of cameras) fleet.farm.setFault(name, null);
+    await allOnline();
+    expect(await openIncidents()).toEqual([]);
+    expect((await fleet.database.one<{ suspected: number }>('select count(suspected_at)::int as suspected from agents')).suspected).toBe(0); // prettier-ignore
+  },
+);

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { runCommand } from '../../scripts/camfleet/program.ts';
 import { eventually } from '../support/eventually.ts';
+import { longTest } from '../support/long.ts';
 import { CLOCKS, TestFleet } from './counts/fleet.ts';
 import type { TestAgent } from './counts/fleet.ts';
 
@@ -29,7 +30,7 @@ afterAll(() => fleet.stop());
 const askedSince = (at: number, ofHost: boolean): number =>
   fleet.farm.requests.filter((request) => request.at >= at && names.has(request.camera) === ofHost).length;
 
-test('a take-down reaches the agents within five seconds and outlasts coordinator and agents', async () => {
+longTest('a take-down reaches the agents within five seconds and outlasts coordinator and agents', async () => {
   expect(names.size).toBe(2);
   await eventually(() => askedSince(0, true) > 2 && askedSince(0, false) > 20, { withinMs: 30_000 });
   const at = Date.now();
