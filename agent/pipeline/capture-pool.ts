@@ -3,9 +3,9 @@ import type { CameraMemory } from '../../common/domain/fragment.ts';
 import type { Takedown } from '../../common/domain/takedown.ts';
 import type { Assignment, Grant, HostBudget, HostRest, ShardDelta, Stretch } from '../../common/protocol/agent-link.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
+import { startThread } from '../../common/runtime/thread.ts';
 import type { Lease, ShardHolder } from '../leases/keeper.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
-import { startCaptureThread } from './capture-thread.ts';
 import { HostNewsBox } from './host-news.ts';
 import { HostShares } from './host-shares.ts';
 import type { CameraStart, CameraStopped, WorkerSettings } from './messages.ts';
@@ -167,7 +167,7 @@ export class CapturePool implements ShardHolder {
 
   #spawn(index: number): WorkerHandle {
     const { settings, classifier, logger } = this.#options;
-    return new WorkerHandle(() => startCaptureThread(settings), {
+    return new WorkerHandle(() => startThread(import.meta.url, './worker', settings), {
       classifier,
       logger,
       onLatest: (cameraId, digest, bytes) => this.onLatest(cameraId, digest, bytes),
