@@ -37,6 +37,8 @@ export class Hosts {
   readonly #budgets = new Map<string, HostBudget>();
   /** Cameras that are captured here, by host. */
   readonly #cameras = new Map<string, number>();
+  /** Cameras whose way leads over another host that rests, with the monotonic ms until when. */
+  readonly #putOff = new Map<number, number>();
   readonly #restNews = new Map<string, HostRest>();
   readonly #addressNews = new Map<string, string[]>();
   /** What was said of a name's addresses last. */
@@ -91,7 +93,8 @@ export class Hosts {
     this.limiter.setKey(name, host);
   }
 
-  end({ host }: Assignment): void {
+  end({ host, cameraId }: Assignment): void {
+    this.#putOff.delete(cameraId);
     const left = (this.#cameras.get(host) ?? 1) - 1;
     if (left > 0) this.#cameras.set(host, left);
     else this.#cameras.delete(host);
@@ -102,9 +105,12 @@ export class Hosts {
     return this.manners.takedowns.against(source.url) !== undefined;
   }
 
-  /** How long the host must not be asked, ms, its own wishes before what we found out. */
+  /** How long the camera must not be asked, ms: its host's own wishes, and those of the host that it last led to. */
   restMs(assignment: Assignment): number {
-    return this.isTakenDown(assignment) ? TAKEN_DOWN_MS : this.#rests.waitMs(assignment.host);
+    if (this.isTakenDown(assignment)) return TAKEN_DOWN_MS;
+    const putOffMs = (this.#putOff.get(assignment.cameraId) ?? 0) - this.#clock.monotonic();
+    if (putOffMs <= 0) this.#putOff.delete(assignment.cameraId);
+    return Math.max(0, putOffMs, this.#rests.waitMs(assignment.host));
   }
 
   /** The same with the breaker. 0 obliges to try: see `HostBreaker.waitMs`. */
@@ -143,7 +149,8 @@ export class Hosts {
   /** Tells the breaker whose failure this is. */
   judge({ host, cameraId }: Assignment, error: unknown, wasStopped: boolean): void {
     const code = codeOf(error) ?? '';
-    const status = error instanceof AppError ? error.details['httpStatus'] : undefined;
+    const { httpStatus: status, restMs } = error instanceof AppError ? error.details : {};
+    if (code === PUT_OFF && typeof restMs === 'number') this.#putOff.set(cameraId, this.#clock.monotonic() + restMs);
     if (wasStopped || code === PUT_OFF || status === 429 || status === 503) return this.breaker.abandoned(host);
     if (HOST_FAILURES.has(code) || (typeof status === 'number' && status >= 500))
       return this.breaker.failed(host, cameraId);

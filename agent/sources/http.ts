@@ -145,7 +145,7 @@ export class HttpClient {
     };
     try {
       // After the wait: what went before may have had an answer that concerns us.
-      manners?.mayAsk(target, target !== request.target);
+      manners?.mayAsk(target);
     } catch (error) {
       release();
       throw error;

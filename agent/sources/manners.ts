@@ -42,15 +42,14 @@ export class Manners {
     return reasonOf(this.takedowns.againstHost(host));
   }
 
-  /** Throws `SOURCE_BLOCKED` or, where the host asked for rest, `SOURCE_PUT_OFF`; after a redirect that is a failure. */
-  mayAsk({ origin, path, host }: Target, redirected: boolean): void {
+  /** Throws `SOURCE_BLOCKED` or, where the host asked for rest, `SOURCE_PUT_OFF`: also where another one sent us to it. */
+  mayAsk({ origin, path, host }: Target): void {
     const reason = this.takedowns.size > 0 ? reasonOf(this.takedowns.against(origin + path)) : undefined;
     if (reason !== undefined)
       throw sourceError('SOURCE_BLOCKED', `${host} is on the list of take-downs (${reason}).`, { host, reason });
     const restMs = Math.ceil(this.#rests.waitMs(this.keyOf(host)));
     if (restMs === 0) return;
     const message = `${host} asked to be left alone for another ${restMs} ms.`;
-    if (redirected) throw sourceError('SOURCE_HTTP_ERROR', message, { host, restMs });
     throw new AppError(PUT_OFF, message, { details: { host, restMs } });
   }
 

@@ -90,7 +90,7 @@ export class RelayedSource implements PolledSource {
     let isDone = false;
     try {
       const { url, path } = this.#target;
-      this.#streams.manners?.mayAsk({ origin: url.slice(0, -path.length), path, host }, false);
+      this.#streams.manners?.mayAsk({ origin: url.slice(0, -path.length), path, host });
       session = await this.#open(stop.signal, pictures, everyMs);
       for await (const frame of pictures) {
         // One that stays would hold the host's turn for hours.

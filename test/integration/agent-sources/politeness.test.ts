@@ -162,6 +162,26 @@ test('a host that asked another agent for rest is not asked here, and what waits
   expect(bench.fragments.every(({ verdict }) => verdict === bench.fragments[0]!.verdict)).toBe(true);
 });
 
+test('a camera that leads to a host that rests is put off until then, and its own host is left in peace', async () => {
+  const resting = await serve((_, __, response) => picture(response), { host: '127.0.0.2' });
+  const way = await serve(
+    (_, __, response) => void response.writeHead(302, { location: `${resting.url}/x.jpg` }).end(),
+  );
+  const bench = new Bench();
+  bench.start({ cameraId: 1, url: `${way.url}/way.jpg` });
+  await bench.until('the way to be gone', () => resting.asked.length > 1);
+  const until = Date.now() + 1_500;
+  bench.worker.handle({ type: 'rests', rests: [{ host: '127.0.0.2', kind: 'asked', until }] });
+  const from = Date.now() + 50;
+  await bench.until('most of the rest to pass', () => Date.now() > until - 100);
+  expect(resting.since(from)).toBe(0);
+  // Where the way leads shows only once it is gone.
+  expect(way.since(from)).toBeLessThanOrEqual(1);
+  await bench.until('it to be fetched again', () => resting.since(until) > 0);
+  const verdicts = bench.verdictsOf(1);
+  expect(new Set(verdicts).size, verdicts.join()).toBe(1);
+});
+
 test('when all cameras of a host fail it is left alone as a whole, and others learn of it', async () => {
   const server = await serve((_, request) => request.socket.destroy());
   const bench = new Bench();
