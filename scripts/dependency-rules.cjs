@@ -66,6 +66,7 @@ module.exports = {
     home('onnxruntime', 'onnxruntime-node', '^(common/inference|trainer/engine|scripts|test)/'),
     home('tensorflow', '@tensorflow', '^(trainer/engine|scripts|test)/'),
     home('h5wasm', 'h5wasm', '^(trainer/backbone|test)/'),
+    home('nodemailer', 'nodemailer', '^(coordinator/results/notifications/channels|test)/'),
     home('fastify', 'fastify', '^(coordinator/platform/http|coordinator/.*routes\\.ts$|test/)'),
   ],
   options: {
