@@ -130,10 +130,12 @@ class Benchmark {
     const { cache, maps, data, hooks, options, settings, rows, engine } = this.#parts;
     await cache.fill(needsOfRuns(this.#runs, data), {
       ...hooks,
+      interrupted,
       onProgress: (done, all, left) => hooks.onProgress('computes vectors', done, all, left),
     });
     await maps?.fill(this.#mapNeeds(), {
       ...hooks,
+      interrupted,
       onProgress: (done, all, left) => hooks.onProgress('computes maps', done, all, left),
     });
     this.#stepsSince = hooks.clock.monotonic();

@@ -1,11 +1,13 @@
 import type { Batch, TrainSession } from '../engine/engine.ts';
 import type { Dataset, DatasetSample } from '../dataset/dataset.ts';
 import { indicesOf } from '../dataset/dataset.ts';
-import { createRandom } from '../sampling/random.ts';
+import { viewTurns } from '../features/view-turns.ts';
 import type { Draw } from '../sampling/queues.ts';
 import type { FeatureCache, Need } from './features.ts';
 import type { Recipe } from './recipes.ts';
 import type { TrainingData } from './train-head.ts';
+
+export { viewTurns } from '../features/view-turns.ts';
 
 /** Images that a head is judged on. `balanced` is the further test set, where there is one. */
 export const judgedSets = ['reference', 'test', 'balanced'] as const;
@@ -117,15 +119,6 @@ export class SplitVectors {
   #original(sample: number): Float32Array {
     return this.#originals.subarray(sample * this.length, (sample + 1) * this.length);
   }
-}
-
-/** Which of its `count` views an image shows: all in turn, each image beginning elsewhere. */
-export function viewTurns(
-  digests: readonly string[],
-  seed: number,
-): (sample: number, repetition: number, count: number) => number {
-  const first = digests.map((digest) => createRandom(seed, 'view', digest).next());
-  return (sample, repetition, count) => (Math.floor((first[sample] as number) * count) + repetition) % count;
 }
 
 const labelsOf = (samples: readonly DatasetSample[]): Int32Array => Int32Array.from(samples, ({ label }) => label);
