@@ -7,12 +7,12 @@ import type { Clock } from '../common/runtime/clock.ts';
 import type { Logger } from '../common/runtime/logger.ts';
 import { Capacity } from './capacity.ts';
 import { LeaseKeeper } from './leases/keeper.ts';
-import { CoordinatorTime } from './leases/time.ts';
-import type { Instant } from './leases/time.ts';
+import { CoordinatorTime, instantOf } from './leases/time.ts';
 import type { CoordinatorHttp } from './link/coordinator-http.ts';
 import type { Identity } from './link/identity.ts';
 import { CoordinatorLink } from './link/link.ts';
 import type { CapturePool } from './pipeline/capture-pool.ts';
+import type { ModelSwitch } from './pipeline/contracts.ts';
 import { probeClock } from './probe/probe.ts';
 import { Outbox } from './report/outbox.ts';
 import { Reporter } from './report/reporter.ts';
@@ -21,6 +21,7 @@ import type { AgentState } from './states.ts';
 import { ContactProbe } from './probe/contact.ts';
 import { PlaceholderKeeper } from './placeholder-keeper.ts';
 import { TakedownKeeper } from './takedown-keeper.ts';
+import { RecordingGuard } from './recording-guard.ts';
 import { HighestToken } from './highest-token.ts';
 import { Uploads } from './uploads.ts';
 
@@ -33,11 +34,7 @@ export interface AgentOptions {
   http: CoordinatorHttp;
   pool: CapturePool;
   /** Told which model the coordinator wants; `modelVersion` is the one in force. */
-  models?: {
-    readonly modelVersion: string | null;
-    switchTo(version: string | null): Promise<void>;
-    stop(): Promise<void>;
-  };
+  models?: ModelSwitch;
   capacity: number;
   probe: ProbeItem[];
   /** How the people whose cameras we fetch can reach the operator; `null`: nobody said. */
@@ -46,6 +43,9 @@ export interface AgentOptions {
   clock: Clock;
   logger: Logger;
 }
+
+/** What hints carry; each has some of it. */
+type Hint = { cameraIds: number[]; seconds: number; revision: number; version: string | null };
 
 const DRAIN_MS = 25_000;
 /** Of the drain's 25 s, what is kept for delivering the last batches. */
@@ -60,6 +60,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   readonly #keeper: LeaseKeeper;
   readonly #outbox: Outbox;
   readonly #reporter: Reporter;
+  readonly #guard: RecordingGuard;
   readonly #uploads: Uploads;
   readonly #capacity: Capacity;
   readonly #highestToken: HighestToken;
@@ -97,8 +98,12 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       outbox: this.#outbox,
       clock,
       logger,
-      onFull: (reason) => void this.#keeper.pause(reason),
-      onRoom: () => this.#keeper.resume(),
+      onFull: (reason) => this.#guard.outboxIsFull(reason),
+      onRoom: () => this.#guard.outboxHasRoom(),
+    });
+    this.#guard = new RecordingGuard({
+      ...{ dataFolder: options.dataFolder, clock, logger },
+      ...{ keeper: () => this.#keeper, flush: () => this.#report() },
     });
     this.#link = new CoordinatorLink({ ...options, hello: () => this.#hello() });
     this.#placeholders = new PlaceholderKeeper({
@@ -140,6 +145,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     await this.#highestToken.load();
     await this.#outbox.start();
     this.#reporter.start();
+    await this.#guard.start();
     this.#listen();
     this.#setState('CONNECTING', 'looking for the coordinator');
     this.#link.connect();
@@ -199,16 +205,14 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     });
     this.#link.on('final', (code, message) => void this.#fail(code, message));
     this.#link.on('hint', (event, payload) => {
-      const hint = payload as never;
+      const { cameraIds, seconds, revision, version } = (payload ?? {}) as Hint;
       if (event === 'work:available') this.#keeper.requestWork();
-      else if (event === 'shard:changed') this.#keeper.shardChanged(hint);
-      else if (event === 'lease:lost') this.#keeper.leaseLost(hint);
-      else if (event === 'takedown:changed') this.#takedowns.heard((hint as { revision: number }).revision);
-      else if (event === 'model:available') void this.#switchModel((hint as { version: string | null }).version);
-      else if (event === 'camera:watch') {
-        const { cameraIds, seconds } = hint as { cameraIds: number[]; seconds: number };
-        pool.watch(cameraIds, seconds);
-      } else if (event === 'camera:capture') pool.captureNow((hint as { cameraIds: number[] }).cameraIds);
+      else if (event === 'shard:changed') this.#keeper.shardChanged(payload as never);
+      else if (event === 'lease:lost') this.#keeper.leaseLost(payload as never);
+      else if (event === 'takedown:changed') this.#takedowns.heard(revision);
+      else if (event === 'model:available') void this.#switchModel(version);
+      else if (event === 'camera:watch') pool.watch(cameraIds, seconds);
+      else if (event === 'camera:capture') pool.captureNow(cameraIds);
     });
   }
 
@@ -233,12 +237,12 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   }
 
   #syncClocks(): void {
-    const offset = this.#time.offset(this.#instant());
+    const offset = this.#time.offset(instantOf(this.#options.clock));
     if (offset === undefined) return;
     this.#options.pool.setTime(offset);
     if (this.#clockTold) return;
     this.#clockTold = true;
-    const dated = this.#time.date(this.#instant());
+    const dated = this.#time.date(instantOf(this.#options.clock));
     this.addProbe(probeClock(this.#options.clock.now() - (dated?.at ?? 0), dated?.errorMs ?? 0));
   }
 
@@ -249,15 +253,9 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     pool.setModel(models.modelVersion);
   }
 
-  #received(receipt: Receipt): void {
-    this.#reporter.setPeriod(receipt.reportMs);
-    this.#uploads.want(receipt.wanted);
-  }
-
-  #instant(): Instant {
-    const { clock } = this.#options;
-    const monotonic = clock.monotonic();
-    return { monotonic, skew: clock.now() - monotonic };
+  #received({ reportMs, wanted }: Receipt): void {
+    this.#reporter.setPeriod(reportMs);
+    this.#uploads.want(wanted);
   }
 
   #hello(): Hello {
@@ -287,8 +285,8 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     const { rate, late } = this.#lastRenewal;
     const modelVersion = models?.modelVersion ?? null;
     const hosts = pool.hostNews.peek();
-    const outboxBatches = this.#outbox.size;
-    return { capacity: this.#capacity.current, rate, late, modelVersion, outboxBatches, ...(hosts && { hosts }) };
+    const { current: capacity } = this.#capacity;
+    return { capacity, rate, late, modelVersion, outboxBatches: this.#outbox.size, ...(hosts && { hosts }) };
   }
 
   async #drain(): Promise<void> {
@@ -304,7 +302,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     }
     if (this.#keeper.held.length > 0) logger.info({ shards: this.#keeper.held.length }, 'handing shards back');
     await this.#keeper.releaseAll('the agent stops');
-    await this.#lastReport();
+    await this.#report();
     // Without a connection there is nobody to wait for: the next start delivers.
     const patience = this.#link.isReady ? until - clock.monotonic() : UNCONNECTED_FLUSH_MS;
     const late = AbortSignal.timeout(Math.max(1, Math.ceil(patience)));
@@ -314,21 +312,21 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
 
   async #stopNow(): Promise<void> {
     this.#keeper.stop('stopped');
-    await this.#lastReport();
+    await this.#report();
     await this.#close('cancelled');
   }
 
   /** What was captured is safe in the outbox afterwards, unless its disk refuses. */
-  async #lastReport(): Promise<void> {
+  async #report(): Promise<void> {
     await this.#reporter.flush().catch((error: unknown) => {
-      this.#options.logger.error({ code: codeOf(error), reason: messageOf(error) }, 'last report failed');
+      this.#options.logger.error({ code: codeOf(error), reason: messageOf(error) }, 'the report failed');
     });
   }
 
   async #fail(code: string, message: string): Promise<void> {
     if (this.#stopping && this.#state !== 'DRAINING') return;
     this.#keeper.stop(code === 'SESSION_SUPERSEDED' ? 'superseded' : 'revoked');
-    await this.#lastReport();
+    await this.#report();
     await this.#closeParts();
     if (this.#state !== 'STOPPED' && this.#state !== 'FAILED') this.#setState('FAILED', `${code}: ${message}`);
   }
@@ -340,6 +338,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   }
 
   async #closeParts(): Promise<void> {
+    this.#guard.stop();
     this.#reporter.stop();
     this.#outbox.stop();
     this.#link.close();

@@ -13,7 +13,8 @@ import { AppError } from '../../common/runtime/errors.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import type { Result } from '../../common/runtime/result.ts';
 import { CoalescedTask } from './coalesced-task.ts';
-import type { CoordinatorTime, Instant } from './time.ts';
+import { instantOf } from './time.ts';
+import type { CoordinatorTime } from './time.ts';
 
 /** Each waits some seconds for its answer; an offer whose answer was lost so often is left to the next request. */
 const ACCEPT_ATTEMPTS = 3;
@@ -182,10 +183,10 @@ export class LeaseKeeper {
     const { link, status, time, onRenewed, holder } = this.#options;
     if (!link.isReady) return;
     const grants = [...this.#leases.values()].map(({ shardId, token, revision }) => ({ shardId, token, revision }));
-    const sent = this.#instant();
+    const sent = instantOf(this.#options.clock);
     const answer = await link.call('lease:renew', { ...status(), grants, draining: this.#draining });
     if (!answer.ok || this.#stopped.signal.aborted) return;
-    const received = this.#instant();
+    const received = instantOf(this.#options.clock);
     this.#lastContact = received.monotonic;
     // The clock was read after the renewal had waited for others.
     time.addAnchor({ ...sent, monotonic: sent.monotonic + answer.value.waitedMs }, received, answer.value.now);
@@ -271,10 +272,5 @@ export class LeaseKeeper {
     this.#leases.delete(lease.shardId);
     this.#options.logger.info({ shardId: lease.shardId, token: lease.token, reason }, 'lease ended');
     lease.controller.abort(new AppError('LEASE_ENDED', `The lease of shard ${lease.shardId} ended: ${reason}.`));
-  }
-
-  #instant(): Instant {
-    const monotonic = this.#options.clock.monotonic();
-    return { monotonic, skew: this.#options.clock.now() - monotonic };
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+
 /** Wall minus monotonic clock moves by more than this only in a suspend or when somebody sets the clock. */
 const JUMP_MS = 1_000;
 const ANCHORS = 8;
@@ -16,6 +18,11 @@ export interface Instant {
   monotonic: number;
   /** Wall clock minus monotonic clock, ms. */
   skew: number;
+}
+
+export function instantOf(clock: Clock): Instant {
+  const monotonic = clock.monotonic();
+  return { monotonic, skew: clock.now() - monotonic };
 }
 
 interface Stretch {

@@ -7,3 +7,11 @@ export interface PictureClassifier {
   /** `null` without a model, and for a picture that cannot be decoded. */
   classify(picture: Uint8Array): Promise<{ modelVersion: string; scores: Scores } | null>;
 }
+
+/** Follows the version that the coordinator wants. */
+export interface ModelSwitch {
+  /** The one in force. */
+  readonly modelVersion: string | null;
+  switchTo(version: string | null): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 
@@ -81,9 +81,8 @@ export class OutboxFolder {
   /** Out of the way but kept, with the reason beside it. */
   async refuse(batch: StoredBatch, reason: string): Promise<void> {
     const name = join(this.#root, 'refused', `${batch.session}-${batch.seq}`);
-    const note = await open(`${name}.txt`, 'w', 0o600);
-    await note.writeFile(`${reason}\n`);
-    await note.close();
+    // A full disk must not keep a refused batch before those that follow it.
+    await writeFile(`${name}.txt`, `${reason}\n`, { mode: 0o600 }).catch(() => {});
     await rename(batch.path, `${name}.json`);
     if (batch.session !== this.#session) await rmdir(join(batch.path, '..')).catch(() => {});
   }

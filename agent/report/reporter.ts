@@ -28,7 +28,7 @@ export class Reporter {
   #waiting: UndatedFragment[] = [];
   #reportMs = 5_000;
   #full = false;
-  #running: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -52,9 +52,9 @@ export class Reporter {
     this.#stopped.abort();
   }
 
-  /** Collects and writes now. One at a time. */
+  /** Collects and writes everything up to now, after a report that is under way. */
   flush(): Promise<void> {
-    this.#running ??= this.#flush().finally(() => (this.#running = undefined));
+    this.#running = this.#running.catch(() => {}).then(() => this.#flush());
     return this.#running;
   }
 
