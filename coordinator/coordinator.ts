@@ -88,12 +88,13 @@ async function startInOrder(
 
 function createStatus(
   { database }: Ground,
-  { fleet, models, currentModel }: Rooms,
+  { fleet, health, models, currentModel }: Rooms,
   config: CoordinatorSettings,
 ): StatusReader {
   return new StatusReader({
     database,
     fleet: () => fleet.status(),
+    health: () => health.summary(),
     model: async () => {
       const { version } = currentModel;
       return version === null ? null : { version, name: (await models.show(version)).name };

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { HealthSummary } from '../common/protocol/health.ts';
 import type { AgentNumbers, CameraNumbers, DayBytes, FleetStatus, Totals } from '../common/protocol/status.ts';
+import { KeptAnswer } from '../common/runtime/kept-answer.ts';
 import type { AgentInfo } from './fleet/agents.ts';
 import type { FleetStatus as FleetSummary } from './fleet/fleet.ts';
 import type { Database } from './platform/database/database.ts';
@@ -9,6 +11,7 @@ import type { MetricSource } from './platform/http/metrics.ts';
 export interface StatusParts {
   database: Database;
   fleet(): Promise<FleetSummary>;
+  health(): Promise<HealthSummary>;
   /** The model in force. */
   model(): Promise<{ version: string; name: string } | null>;
   frames: { quotaBytes: number };
@@ -23,8 +26,8 @@ const DAY_MS = 86_400_000;
 /** The fleet in numbers. Reads across the rooms' tables, and only here; writes nothing. */
 export class StatusReader {
   readonly #parts: StatusParts;
-  #status: { at: number; value: Promise<FleetStatus> } | undefined;
-  #totals: { at: number; value: Promise<Totals> } | undefined;
+  readonly #status = new KeptAnswer(() => this.#read(this.#totals.get()), FRESH_MS);
+  readonly #totals = new KeptAnswer(() => this.#readTotals(Date.now() - DAY_MS), TOTALS_FRESH_MS);
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
@@ -32,11 +35,7 @@ export class StatusReader {
 
   /** Totals are those of spans that began in the last 24 hours. */
   recent(): Promise<FleetStatus> {
-    this.#status = fresh(this.#status, FRESH_MS, () => {
-      this.#totals = fresh(this.#totals, TOTALS_FRESH_MS, () => this.#readTotals(Date.now() - DAY_MS));
-      return this.#read(this.#totals.value);
-    });
-    return this.#status.value;
+    return this.#status.get();
   }
 
   /** Of cameras tried and spans begun at `since` (ms) or later, read anew. */
@@ -45,8 +44,9 @@ export class StatusReader {
   }
 
   async #read(totals: Promise<Totals>, since = 0): Promise<FleetStatus> {
-    const [fleet, held, frames, bytes, model, counted] = await Promise.all([
+    const [fleet, health, held, frames, bytes, model, counted] = await Promise.all([
       this.#parts.fleet(),
+      this.#parts.health(),
       this.#readHeld(),
       this.#readFrames(),
       this.#readBytes(),
@@ -58,6 +58,7 @@ export class StatusReader {
     const working = agents.filter(({ state }) => state === 'online');
     return {
       cameras,
+      health,
       agents: agents.map(agentNumbers),
       shards: { total: fleet.shards, held },
       load: {
@@ -149,19 +150,6 @@ export class StatusReader {
        ) days group by day order by day desc limit 14`,
     );
   }
-}
-
-function fresh<T>(
-  kept: { at: number; value: Promise<T> } | undefined,
-  forMs: number,
-  read: () => Promise<T>,
-): { at: number; value: Promise<T> } {
-  if (kept && performance.now() - kept.at < forMs) return kept;
-  const value = read();
-  // A failure is told to whoever asked, and not kept.
-  const entry = { at: performance.now(), value };
-  value.catch(() => (entry.at = -Infinity));
-  return entry;
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

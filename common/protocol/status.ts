@@ -1,6 +1,9 @@
+import type { HealthSummary } from './health.ts';
+
 /** GET /api/v1/status, and what every page is pushed: the fleet in numbers, whatever its size. Instants are ms. */
 export interface FleetStatus {
   cameras: CameraNumbers;
+  health: HealthSummary;
   agents: AgentNumbers[];
   shards: { total: number; held: number };
   /** Attempts a second: what the cameras ask for and what the connected agents can take. */

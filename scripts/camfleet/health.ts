@@ -1,7 +1,14 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { cameraStates } from '../../common/domain/health.ts';
-import type { HealthGroup, HealthReport, IncidentRow, TimelineReport } from '../../common/protocol/health.ts';
+import { verdictOrder } from '../../common/domain/verdict.ts';
+import type {
+  HealthGroup,
+  HealthReport,
+  IncidentReport,
+  IncidentRow,
+  TimelineReport,
+} from '../../common/protocol/health.ts';
 import type { ConnectionOptions, Query } from './api.ts';
 import { ago, listing, table } from './terminal.ts';
 import { apiOf, id, print, printLines, speaksApi, verb, wholeNumber } from './verb.ts';
@@ -24,10 +31,20 @@ export function addHealthCommands(program: Command, context: Context): void {
   addShow(incidents, context);
 }
 
-function healthWords({ states, openIncidents, hosts, sources, agents }: HealthReport): string {
+function healthWords({ states, openIncidents, causes, suspects, hosts, sources, agents }: HealthReport): string {
   const counts = cameraStates.map((state) => [state, states[state] ?? 0] as const).filter(([, count]) => count > 0);
   const facts = listing({ ...Object.fromEntries(counts), 'open incidents': openIncidents });
-  return [facts, ...Object.entries({ HOST: hosts, SOURCE: sources, AGENT: agents }).map(groupTable)].join('\n');
+  const reasons = table(
+    ['STATE', 'CAUSE', 'CAMERAS', 'INCIDENTS', 'SINCE'],
+    causes.map(({ state, verdict, cameras, incidents, since }) => [state, verdict, cameras, incidents, ago(since)]),
+  );
+  const suspected = suspects.map(({ reason }) => `suspected: ${reason}\n`);
+  return [
+    facts,
+    ...suspected,
+    reasons,
+    ...Object.entries({ HOST: hosts, SOURCE: sources, AGENT: agents }).map(groupTable),
+  ].join('\n');
 }
 
 const groupTable = ([heading, groups]: [string, HealthGroup[]]): string =>
@@ -46,7 +63,13 @@ interface ListOptions extends Common {
   closed?: boolean;
   kind?: string;
   state?: string;
+  verdict?: string;
   key?: string;
+  host?: string;
+  source?: string;
+  country?: string;
+  tag?: string;
+  agent?: string;
   limit: number;
 }
 
@@ -60,12 +83,22 @@ function addList(incidents: Command, context: Context): void {
     .addOption(new Option('--closed', 'only those that are over').conflicts('open'))
     .addOption(new Option('--kind <kind>', 'what has the ill cameras').choices(['agent', 'source', 'host']))
     .addOption(new Option('--state <state>', 'what its cameras are').choices(cameraStates))
+    .addOption(new Option('--verdict <verdict>', 'what the first of its cameras showed').choices(verdictOrder))
     .option('--key <key>', 'name of the host or source, id of the agent')
+    .option('--host <host>', 'with a camera of this host')
+    .option('--source <name>', 'with a camera from this source')
+    .option('--country <code>', 'with a camera in this country')
+    .option('--tag <tag>', 'with a camera that has this tag')
+    .option('--agent <name>', 'with a camera that this agent tried last')
     .addOption(new Option('--limit <n>', 'at most so many').argParser(wholeNumber(1, 1_000_000)).default(100));
   speaksApi(command, { lists: true }).action(async (options: ListOptions) => {
     const api = await apiOf(options, context);
-    const { kind, state, key, open, closed } = options;
-    const query: Query = { kind, state, key, ...(open && { open }), ...(closed && { open: false }) };
+    const { kind, state, verdict, key, host, source, country, tag, agent, open, closed } = options;
+    const query: Query = {
+      ...{ kind, state, verdict, key, host, source, country, tag, agent },
+      ...(open && { open }),
+      ...(closed && { open: false }),
+    };
     const all: IncidentRow[] = [];
     let before: number | undefined;
     for (let left = options.limit; left > 0;) {
@@ -93,14 +126,6 @@ const incidentTable = (incidents: readonly IncidentRow[]): string =>
     ]),
   );
 
-interface Member extends Record<string, unknown> {
-  id: number;
-  name: string;
-  host: string;
-  joinedAt: number;
-  leftAt: number | null;
-}
-
 function addShow(incidents: Command, context: Context): void {
   const command = verb(incidents, 'show <id>', 'One incident: its cause, its evidence, its cameras', [
     'incidents show 12',
@@ -108,10 +133,14 @@ function addShow(incidents: Command, context: Context): void {
   command.registeredArguments[0]?.argParser(id);
   speaksApi(command).action(async (number: number, options: Common) => {
     const api = await apiOf(options, context);
-    const found = await api.get<IncidentRow & { members: Member[] }>(`/incidents/${number}`);
-    const { members, openedAt, closedAt, ...facts } = found;
+    const found = await api.get<IncidentReport>(`/incidents/${number}`);
+    const { members, openedAt, closedAt, nextTryAt, ...facts } = found;
     print(context, options, found, () => {
-      const times = { opened: ago(openedAt), closed: closedAt === null ? 'no' : ago(closedAt) };
+      const times = {
+        opened: ago(openedAt),
+        closed: closedAt === null ? 'no' : ago(closedAt),
+        'next try': nextTryAt === null ? 'none' : new Date(nextTryAt).toISOString(),
+      };
       return `${listing({ ...facts, ...times })}\n${table(
         ['CAMERA', 'NAME', 'HOST', 'SINCE', 'UNTIL'],
         members.map((member) => [
@@ -141,14 +170,27 @@ export function addTimeline(cameras: Command, context: Context): void {
 }
 
 function timelineWords(report: TimelineReport): string {
-  const { state, since, reason, tried, lastAttemptAt, lastGoodAt, nextTryAt, agent, incidentId, states, events } =
-    report;
+  const {
+    state,
+    since,
+    reason,
+    tried,
+    lastAttemptAt,
+    lastGoodAt,
+    nextTryAt,
+    failuresInARow,
+    agent,
+    incidentId,
+    states,
+    events,
+  } = report;
   const facts = listing({
     state: since === null ? state : `${state} (${ago(since)})`,
     reason,
     tried: tried.map(({ verdict, attempts }) => `${verdict} ${attempts}`).join(', ') || 'nothing',
     'last attempt': ago(lastAttemptAt),
     'last good': ago(lastGoodAt),
+    'failures in a row': failuresInARow,
     'next try': nextTryAt === null ? 'none' : new Date(nextTryAt).toISOString(),
     agent,
     incident: incidentId,

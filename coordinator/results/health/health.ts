@@ -1,15 +1,24 @@
 import type { CameraState } from '../../../common/domain/health.ts';
-import type { HealthReport, IncidentRow, TimelineReport } from '../../../common/protocol/health.ts';
+import type {
+  HealthReport,
+  HealthSummary,
+  IncidentReport,
+  IncidentRow,
+  TimelineReport,
+} from '../../../common/protocol/health.ts';
 import { systemClock } from '../../../common/runtime/clock.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { KeptAnswer } from '../../../common/runtime/kept-answer.ts';
 import type { Logger } from '../../../common/runtime/logger.ts';
 import type { Service } from '../../../common/runtime/service.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { MetricSource } from '../../platform/http/metrics.ts';
 import { HealthPass } from './pass.ts';
 import { Placeholders } from './placeholders.ts';
-import { countStates, listIncidents, readHealth, readIncident, readTimeline } from './queries.ts';
-import type { IncidentFilter } from './queries.ts';
+import { listIncidents, readIncident } from './incident-queries.ts';
+import type { IncidentFilter, IncidentPage } from './incident-queries.ts';
+import { countStates, readHealth, readSummary, readTimeline } from './queries.ts';
+import type { TimelinePage } from './queries.ts';
 import { SecondOpinions } from './second-opinion.ts';
 import type { FleetGuard } from './second-opinion.ts';
 
@@ -27,12 +36,9 @@ const PASS_MS = 2_000;
 /** Pauses, silence and common causes are no matter of seconds. */
 const UPKEEP_MS = 20_000;
 const REPORT_FRESH_MS = 2_000;
+/** People see a second as live. */
+const SUMMARY_FRESH_MS = 900;
 const LOCK = 'camfleet.health';
-
-interface Page {
-  before?: number | undefined;
-  limit: number;
-}
 
 /** The states of all cameras, kept by one coordinator at a time, and what people ask about them. */
 export class CameraHealth implements Service {
@@ -41,13 +47,16 @@ export class CameraHealth implements Service {
   readonly placeholders: Placeholders;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
-  readonly #reports = new Map<number, { until: number; report: Promise<HealthReport> }>();
+  /** By the number of groups that are asked for. */
+  readonly #reports = new Map<number, KeptAnswer<HealthReport>>();
+  readonly #summary: KeptAnswer<HealthSummary>;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: CameraHealthOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.placeholders = new Placeholders(options.database);
+    this.#summary = new KeptAnswer(() => readSummary(options.database), SUMMARY_FRESH_MS, this.#clock);
   }
 
   start(): Promise<void> {
@@ -62,33 +71,35 @@ export class CameraHealth implements Service {
     await this.#running;
   }
 
-  /** At most two seconds old: pages ask as often as they like. */
+  /** At most two seconds old, in a large fleet a little more: pages ask as often as they like. */
   report(most: number): Promise<HealthReport> {
-    const now = this.#clock.monotonic();
-    const kept = this.#reports.get(most);
-    if (kept && now < kept.until) return kept.report;
-    for (const [key, { until }] of this.#reports) if (until <= now) this.#reports.delete(key);
-    const report = readHealth(this.#options.database, most);
-    this.#reports.set(most, { until: now + REPORT_FRESH_MS, report });
-    report.catch(() => this.#reports.delete(most));
-    return report;
+    const { database } = this.#options;
+    const kept =
+      this.#reports.get(most) ?? new KeptAnswer(() => readHealth(database, most), REPORT_FRESH_MS, this.#clock);
+    this.#reports.set(most, kept);
+    return kept.get();
+  }
+
+  /** What all pages are pushed. */
+  summary(): Promise<HealthSummary> {
+    return this.#summary.get();
   }
 
   states(): Promise<Partial<Record<CameraState, number>>> {
     return countStates(this.#options.database);
   }
 
-  incidents(filter: IncidentFilter, page: Page): Promise<{ incidents: IncidentRow[]; next: number | null }> {
+  incidents(filter: IncidentFilter, page: IncidentPage): Promise<{ incidents: IncidentRow[]; next: number | null }> {
     return listIncidents(this.#options.database, filter, page);
   }
 
   /** Rejects with `INCIDENT_NOT_FOUND`. */
-  incident(id: number): ReturnType<typeof readIncident> {
+  incident(id: number): Promise<IncidentReport> {
     return readIncident(this.#options.database, id);
   }
 
   /** Rejects with `CAMERA_NOT_FOUND`. */
-  timeline(cameraId: number, page: Page): Promise<TimelineReport> {
+  timeline(cameraId: number, page: TimelinePage): Promise<TimelineReport> {
     return readTimeline(this.#options.database, cameraId, page);
   }
 

@@ -1,12 +1,19 @@
-import type { CameraMemory } from '../../../common/domain/fragment.ts';
+import type { CameraMemory, PaceMemory } from '../../../common/domain/fragment.ts';
 import type { CameraState } from '../../../common/domain/health.ts';
 import { MEANINGS } from '../../../common/domain/health.ts';
 import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
-import type { HealthGroup, HealthReport, IncidentRow, TimelineReport } from '../../../common/protocol/health.ts';
+import type {
+  HealthGroup,
+  HealthReport,
+  HealthSummary,
+  TimelineReport,
+  TimelineState,
+} from '../../../common/protocol/health.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
-import { incidentWords, reasonOf } from './words.ts';
+import { readCauses, readRevision, readSuspects } from './incident-queries.ts';
+import { reasonOf } from './words.ts';
 
 /** The state of `camera_health h` of a camera `c`, which has no row before its first attempt. */
 const STATE = `coalesce(h.state, case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end)`;
@@ -45,80 +52,26 @@ async function countGroups(db: Queryable, by: keyof typeof GROUPINGS, most: numb
   );
 }
 
+export async function readSummary(db: Queryable): Promise<HealthSummary> {
+  const [states, causes, suspects, revision] = await Promise.all([
+    countStates(db),
+    readCauses(db),
+    readSuspects(db),
+    readRevision(db),
+  ]);
+  const openIncidents = causes.reduce((total, { incidents }) => total + incidents, 0);
+  return { states, openIncidents, causes, suspects, revision };
+}
+
 export async function readHealth(database: Database, most: number): Promise<HealthReport> {
-  const [states, hosts, sources, agents, open] = await Promise.all([
-    countStates(database),
+  const [summary, hosts, sources, agents] = await Promise.all([
+    readSummary(database),
     countGroups(database, 'host', most),
     countGroups(database, 'source', most),
     countGroups(database, 'agent', most),
-    database.one<{ count: number }>('select count(*)::int as count from incidents where closed_at is null'),
   ]);
   const ofGroups = (groups: HealthGroup[]): HealthGroup[] => groups.map((group) => ({ ...group, ill: group.ill ?? 0 }));
-  return {
-    states,
-    openIncidents: open.count,
-    hosts: ofGroups(hosts),
-    sources: ofGroups(sources),
-    agents: ofGroups(agents),
-  };
-}
-
-const INCIDENT = `
-  i.id, i.kind, i.key, coalesce(a.name, i.key) as name, i.state, i.verdict, ms_of_instant(i.opened_at) as "openedAt",
-  ms_of_instant(i.closed_at) as "closedAt", i.merged_into as "mergedInto", i.cameras, i.total,
-  i.evidence_digest as "evidenceDigest", i.evidence_camera as "evidenceCamera", i.evidence_fits as "evidenceFits",
-  u.finding, o.name as confirmer`;
-const INCIDENT_FROM = `
-  incidents i left join agents a on i.kind = 'agent' and a.id::text = i.key
-  left join agent_suspicions u on u.agent_id = a.id and i.closed_at is null left join agents o on o.id = u.confirmer`;
-type StoredIncident = Omit<IncidentRow, 'reason'> & {
-  finding: 'cameras' | 'agent' | null;
-  confirmer: string | null;
-} & Record<string, unknown>;
-
-const toIncident = ({ finding, confirmer, ...row }: StoredIncident): IncidentRow => ({
-  ...row,
-  reason: incidentWords({ ...row, cameras: row.closedAt === null ? row.cameras : row.total, finding, confirmer }),
-});
-
-export interface IncidentFilter {
-  open?: boolean | undefined;
-  kind?: string | undefined;
-  state?: string | undefined;
-  /** Host, source, or id of the agent. */
-  key?: string | undefined;
-}
-
-/** Newest first, before the id `before`. */
-export async function listIncidents(
-  db: Queryable,
-  { open, kind, state, key }: IncidentFilter,
-  { before, limit }: { before?: number | undefined; limit: number },
-): Promise<{ incidents: IncidentRow[]; next: number | null }> {
-  const rows = await db.many<StoredIncident>(
-    `select ${INCIDENT} from ${INCIDENT_FROM}
-     where ($1::bool is null or (i.closed_at is null) = $1) and ($2::text is null or i.kind = $2)
-       and ($3::text is null or i.state = $3) and ($4::text is null or i.key = $4) and ($5::bigint is null or i.id < $5)
-     order by i.id desc limit $6`,
-    [open ?? null, kind ?? null, state ?? null, key ?? null, before ?? null, limit + 1],
-  );
-  const incidents = rows.slice(0, limit).map(toIncident);
-  return { incidents, next: rows.length > limit ? (incidents.at(-1)?.id ?? null) : null };
-}
-
-/** Rejects with `INCIDENT_NOT_FOUND`. Its cameras: those that are ill first, at most 500. */
-export async function readIncident(db: Queryable, id: number) {
-  const row = await db.maybeOne<StoredIncident>(`select ${INCIDENT} from ${INCIDENT_FROM} where i.id = $1`, [id]);
-  if (!row) {
-    throw new AppError('INCIDENT_NOT_FOUND', `There is no incident ${id}; "camfleet incidents list" shows all.`);
-  }
-  const members = await db.many<{ id: number; name: string; host: string; joinedAt: number; leftAt: number | null }>(
-    `select m.camera_id as id, c.name, c.host, ms_of_instant(m.joined_at) as "joinedAt", ms_of_instant(m.left_at) as "leftAt"
-     from incident_cameras m join cameras c on c.id = m.camera_id where m.incident_id = $1
-     order by m.left_at desc nulls first, m.camera_id limit 500`,
-    [id],
-  );
-  return { ...toIncident(row), members };
+  return { ...summary, hosts: ofGroups(hosts), sources: ofGroups(sources), agents: ofGroups(agents) };
 }
 
 interface CameraFacts extends Record<string, unknown> {
@@ -162,27 +115,35 @@ const TRIED = `
       where camera_id = $1 and last_at >= instant_of_ms($2) and first_at >= instant_of_ms($2) - interval '1 day') x
   group by verdict order by attempts desc, verdict`;
 
-/** When the agent that tried it last meant to try it again: later than its interval while it fails or makes few pictures. */
-function dueAt(memory: string | null): number {
-  const { pace } = memory === null ? {} : (JSON.parse(memory) as Partial<CameraMemory>);
-  return Math.max(pace?.nextDueAt ?? 0, pace?.retryAt ?? 0);
+const STATES = `
+  select id, state, ms_of_instant(from_at) as "from", ms_of_instant(until_at) as until, verdict,
+    (select f.digest from frames f where f.camera_id = t.camera_id and f.at >= t.from_at
+       and f.at < coalesce(t.until_at, 'infinity') order by f.at desc limit 1) as "frameDigest"
+  from camera_timeline t
+  where camera_id = $1 and ($2::bigint is null or id < $2)
+    and ($4::float8 is null or until_at is null or until_at > instant_of_ms($4)) order by id desc limit $3`;
+
+const paceOf = (memory: string | null): Partial<PaceMemory> =>
+  (memory === null ? {} : (JSON.parse(memory) as Partial<CameraMemory>)).pace ?? {};
+
+export interface TimelinePage {
+  before?: number | undefined;
+  limit: number;
+  /** Only what lasted beyond this instant, ms. */
+  since?: number | undefined;
 }
 
 /** Rejects with `CAMERA_NOT_FOUND`. Newest entries first, before the id `before`. */
 export async function readTimeline(
   db: Queryable,
   cameraId: number,
-  { before, limit }: { before?: number | undefined; limit: number },
+  { before, limit, since: notBefore }: TimelinePage,
 ): Promise<TimelineReport> {
   const facts = await db.maybeOne<CameraFacts>(FACTS, [cameraId]);
   if (!facts) throw new AppError('CAMERA_NOT_FOUND', `There is no camera ${cameraId}.`);
   const since = facts.since ?? facts.lastAttemptAt;
   const [states, events, tried] = await Promise.all([
-    db.many<TimelineReport['states'][number] & Record<string, unknown>>(
-      `select id, state, ms_of_instant(from_at) as "from", ms_of_instant(until_at) as until, verdict from camera_timeline
-       where camera_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $3`,
-      [cameraId, before ?? null, limit + 1],
-    ),
+    db.many<TimelineState & Record<string, unknown>>(STATES, [cameraId, before ?? null, limit + 1, notBefore ?? null]),
     db.many<TimelineReport['events'][number] & Record<string, unknown>>(
       'select kind, ms_of_instant(at) as at from camera_events where camera_id = $1 order by at desc, kind limit 50',
       [cameraId],
@@ -190,11 +151,14 @@ export async function readTimeline(
     since === null ? [] : db.many<TimelineReport['tried'][number] & Record<string, unknown>>(TRIED, [cameraId, since]),
   ]);
   const { reachable, held, memory, nextTryAt, ...shown } = facts;
+  // It tries later than its interval where the camera fails or makes few pictures.
+  const { nextDueAt = 0, retryAt = 0, failures = 0 } = paceOf(memory);
   const meaning = facts.verdict === null ? undefined : MEANINGS[facts.verdict];
   return {
     cameraId,
     ...shown,
-    nextTryAt: nextTryAt === null ? null : Math.max(nextTryAt, dueAt(memory)),
+    nextTryAt: nextTryAt === null ? null : Math.max(nextTryAt, nextDueAt, retryAt),
+    failuresInARow: failures,
     transport: meaning?.transport ?? 'unknown',
     content: meaning?.content ?? 'unknown',
     reason: reasonOf({ ...facts, held, reachable }),

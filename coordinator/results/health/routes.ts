@@ -1,12 +1,14 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { cameraStates } from '../../../common/domain/health.ts';
+import { verdictOrder } from '../../../common/domain/verdict.ts';
 import type { CameraHealth } from './health.ts';
 
 const tags = ['health'];
 const id = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const limit = (fallback: number) => z.coerce.number().int().min(1).max(500).default(fallback);
 const before = id.optional();
+const name = z.string().trim().min(1).max(255);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 
 /** States of cameras, incidents and timelines. */
@@ -31,18 +33,27 @@ export function cameraHealthRoutes(health: CameraHealth): FastifyPluginAsyncZod 
         ...viewers,
         schema: {
           tags,
-          summary: 'Incidents, newest first; `before` is the `next` of the page before',
+          summary:
+            'Incidents, newest first (`before` is the `next` of the page before) or the largest first; host, source, country, tag and agent ask for those with such a camera',
           querystring: z.object({
             open: flag.optional(),
             kind: z.enum(['agent', 'source', 'host']).optional(),
             state: z.enum(cameraStates).optional(),
-            key: z.string().trim().min(1).max(255).optional(),
+            verdict: z.enum(verdictOrder).optional(),
+            key: name.optional(),
+            host: name.toLowerCase().optional(),
+            source: name.optional(),
+            tag: name.optional(),
+            agent: name.optional(),
+            country: z.string().trim().toUpperCase().length(2).optional(),
+            order: z.enum(['newest', 'cameras']).default('newest'),
             before,
             limit: limit(50),
           }),
         },
       },
-      ({ query: { before: from, limit: most, ...filter } }) => health.incidents(filter, { before: from, limit: most }),
+      ({ query: { before: from, limit: most, order, ...filter } }) =>
+        health.incidents(filter, { before: from, limit: most, order }),
     );
     app.get('/incidents/:id', { ...viewers, schema: { tags, params: z.object({ id }) } }, ({ params }) =>
       health.incident(params.id),
@@ -73,9 +84,10 @@ export function cameraHealthRoutes(health: CameraHealth): FastifyPluginAsyncZod 
         ...viewers,
         schema: {
           tags,
-          summary: 'How a camera is and was, why, what was tried, and when it is tried next; newest first',
+          summary:
+            'How a camera is and was, why, what was tried, and when it is tried next; newest first, and with `since` (ms) what lasted beyond it',
           params: z.object({ id: id.max(2_147_483_647) }),
-          querystring: z.object({ before, limit: limit(100) }),
+          querystring: z.object({ before, limit: limit(100), since: z.coerce.number().min(0).optional() }),
         },
       },
       ({ params, query }) => health.timeline(params.id, query),

@@ -2,6 +2,7 @@ import type { CameraState } from '../../../common/domain/health.ts';
 import { MEANINGS } from '../../../common/domain/health.ts';
 import { VERDICTS } from '../../../common/domain/verdict.ts';
 import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
+import type { Finding } from './guard.ts';
 
 /** What a reason is made of. Instants are ms. */
 export interface Facts {
@@ -63,29 +64,61 @@ const KIND_STATES: Readonly<Record<string, string>> = {
   offline: 'bring no picture',
 };
 
-/** What an incident is about, in plain words. */
-export function incidentWords(incident: {
+interface IncidentFacts {
   kind: 'agent' | 'source' | 'host';
   name: string;
   state: string;
   verdict: Verdict;
-  cameras: number;
-  finding: 'cameras' | 'agent' | null;
+  finding: Finding | null;
   confirmer: string | null;
-}): string {
+}
+
+/** What an incident is about, in plain words. */
+export function incidentWords(incident: IncidentFacts & { cameras: number }): string {
   const { kind, name, state, verdict, cameras, finding, confirmer } = incident;
   const many = `${cameras} camera${cameras === 1 ? '' : 's'}`;
-  if (kind === 'agent') return `${agentWords(name, finding, confirmer)} ${many} wait for it.`;
+  if (kind === 'agent') return `${suspicionWords(name, finding, confirmer)} ${many} wait for it.`;
   const ill = KIND_STATES[state] ?? `are ${state}`;
   const what = `${many} of ${kind} ${name} ${cameras === 1 ? ill.replace(/^are/, 'is').replace(/^(send|show|bring)/, '$1s') : ill}`;
   return `${what}: ${VERDICTS[verdict].words}.`;
 }
 
-function agentWords(name: string, finding: 'cameras' | 'agent' | null, confirmer: string | null): string {
+/** Why an agent is suspected, and who looks instead. */
+export function suspicionWords(name: string, finding: Finding | null, confirmer: string | null): string {
   const who = `Agent ${name} gets no answer from most of its cameras at once`;
   if (finding === 'agent')
     return `${who}, but agent ${confirmer ?? 'another'} reaches them: look after the network of ${name}, or drain it.`;
   if (finding === 'cameras') return `${who}, and agent ${confirmer ?? 'another'} gets none either.`;
   if (confirmer !== null) return `${who}; agent ${confirmer} looks at some of them.`;
   return `${who}, and there is no other agent that could look: check its network, or add an agent.`;
+}
+
+const ENDS = 'Three good pictures in a row bring a camera back.';
+
+/** What is being done about an incident, in plain words. */
+export function doingWords({
+  closedAt,
+  mergedInto,
+  ...incident
+}: IncidentFacts & { closedAt: number | null; mergedInto: number | null }): string {
+  if (closedAt === null) return incident.kind === 'agent' ? doneForAgent(incident) : doneForCameras(incident);
+  return mergedInto === null
+    ? 'It is over: none of its cameras is so any more.'
+    : `It goes on as incident ${mergedInto}: the whole source is ill.`;
+}
+
+function doneForAgent({ finding }: IncidentFacts): string {
+  if (finding === 'agent') return 'Its cameras are not marked down, and it gets no more of them until they answer it.';
+  if (finding === 'cameras') return 'Its cameras are marked down one by one, as they fail.';
+  return 'None of its cameras is marked down before another agent has looked at some.';
+}
+
+function doneForCameras({ state, verdict }: IncidentFacts): string {
+  if (verdict === 'unauthorized')
+    return `Its cameras are tried again after ever longer pauses, at most an hour. Credentials are never guessed: give them, or pause the cameras.`;
+  if (verdict === 'blocked')
+    return 'Its cameras are tried again after ever longer pauses, at most an hour. An operator may allow the address at the agent.';
+  if (MEANINGS[verdict].transport === 'down' && state !== 'frozen')
+    return `Its cameras are tried again after ever longer pauses, at most an hour. ${ENDS}`;
+  return `Its cameras are asked as often as ever. ${ENDS}`;
 }

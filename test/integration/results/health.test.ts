@@ -5,7 +5,9 @@ import type { Database } from '../../../coordinator/platform/database/database.t
 import { noteEvents } from '../../../coordinator/results/health/health-repository.ts';
 import { HealthPass } from '../../../coordinator/results/health/pass.ts';
 import { Placeholders } from '../../../coordinator/results/health/placeholders.ts';
-import { listIncidents, readHealth, readIncident, readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { listIncidents, readIncident } from '../../../coordinator/results/health/incident-queries.ts';
+import type { IncidentFilter } from '../../../coordinator/results/health/incident-queries.ts';
+import { readHealth, readSummary, readTimeline } from '../../../coordinator/results/health/queries.ts';
 import { SecondOpinions } from '../../../coordinator/results/health/second-opinion.ts';
 import type { FleetGuard } from '../../../coordinator/results/health/second-opinion.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -138,6 +140,72 @@ describe('incidents', () => {
     expect(second.next).toBe(states[1]?.id);
   });
 
+  test('the timeline since an instant has what lasted beyond it, with a picture of each time', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const [camera = 0] = await addCameras(['one.example']);
+    await shows(pass, [camera], ['good', 'black', 'black', 'black'], agent);
+    const middle = clock;
+    await database.query(
+      `insert into frames (digest, camera_id, at, reason, bytes, verdict)
+       values ($1, $2, instant_of_ms($3), 'verdict', 10, 'black')`,
+      ['a'.repeat(64), camera, middle],
+    );
+    await shows(pass, [camera], ['good', 'good', 'good'], agent);
+    const { states } = await readTimeline(database, camera, { limit: 10, since: middle });
+    expect(states.map((entry) => [entry.state, entry.frameDigest])).toEqual([
+      ['online', null],
+      ['black', 'a'.repeat(64)],
+    ]);
+  });
+
+  test('the summary counts what is wrong, and changes with every change of the open incidents', async () => {
+    const agent = await addAgent();
+    const pass = passOf();
+    const cameras = await addCameras(['one.example', 'one.example', 'two.example']);
+    const before = await readSummary(database);
+    expect(before).toMatchObject({ openIncidents: 0, causes: [], suspects: [] });
+    await shows(pass, cameras.slice(0, 2), ['good', 'http_error', 'http_error', 'http_error'], agent);
+    const { revision, causes } = await readSummary(database);
+    expect(causes).toMatchObject([{ state: 'offline', verdict: 'http_error', incidents: 1, cameras: 2 }]);
+    await shows(pass, cameras.slice(2), ['good', 'black', 'black', 'black'], agent);
+    const after = await readSummary(database);
+    expect(new Set([before.revision, revision, after.revision]).size).toBe(3);
+    expect(after).toMatchObject({ openIncidents: 2, states: { offline: 2, black: 1 } });
+    expect(after.causes.map(({ state, cameras: ill }) => [state, ill])).toEqual([
+      ['offline', 2],
+      ['black', 1],
+    ]);
+  });
+
+  test('incidents are found by cause, and by what their cameras are; the largest come first where that is asked', async () => {
+    const agent = await addAgent('finder');
+    const pass = passOf();
+    const cameras = await addCameras(['one.example', 'one.example', 'two.example']);
+    await database.query(`update cameras set country = 'CZ', tags = '{bridge}' where host = 'two.example'`);
+    await shows(pass, cameras, ['good'], agent);
+    await shows(pass, cameras.slice(0, 2), ['timeout', 'timeout', 'timeout'], agent);
+    await shows(pass, cameras.slice(2), ['frozen', 'frozen', 'frozen'], agent);
+    const keys = async (filter: IncidentFilter, order?: 'cameras') =>
+      (await listIncidents(database, filter, { limit: 10, order })).incidents.map(({ key }) => key);
+    expect(await keys({})).toEqual(['two.example', 'one.example']);
+    expect(await keys({ open: true }, 'cameras')).toEqual(['one.example', 'two.example']);
+    expect(await keys({ verdict: 'timeout' })).toEqual(['one.example']);
+    for (const filter of [{ host: 'two.example' }, { country: 'CZ' }, { tag: 'bridge' }, { state: 'frozen' }]) {
+      expect(await keys(filter), JSON.stringify(filter)).toEqual(['two.example']);
+    }
+    expect(await keys({ agent: 'finder', source: 'test' })).toHaveLength(2);
+    expect(await keys({ agent: 'another' })).toEqual([]);
+    await database.query('insert into camera_memories (camera_id, last_attempt_at, memory) values ($1, now(), $2)', [
+      cameras[2],
+      JSON.stringify({ lastAttemptAt: 0, pace: { nextDueAt: 4_000_000_000_000 } }),
+    ]);
+    const [incident] = (await listIncidents(database, { host: 'two.example' }, { limit: 1 })).incidents;
+    const { doing, nextTryAt } = await readIncident(database, incident?.id ?? 0);
+    expect(doing).toBe('Its cameras are asked as often as ever. Three good pictures in a row bring a camera back.');
+    expect(nextTryAt).toBe(4_000_000_000_000);
+  });
+
   test('the evidence picture of an open incident is pinned, and free again afterwards', async () => {
     const agent = await addAgent();
     const pass = passOf();
@@ -240,6 +308,10 @@ describe('the guard against mass failures', () => {
   test('where another agent reaches them the agent is to blame, until its cameras answer again', async () => {
     const { pass, cameras, suspect, fleet } = await confirmed('good');
     expect(new Set(await statesOf(cameras.slice(3)))).toEqual(new Set(['unknown']));
+    const summary = await readSummary(database);
+    expect(summary.suspects).toMatchObject([{ id: suspect, name: 'first', failing: 10, tried: 10 }]);
+    expect(summary.suspects[0]?.reason).toContain('agent second reaches them');
+    expect((await openIncidents())[0]?.doing).toMatch(/not marked down/);
     expect((await openIncidents())[0]?.reason).toBe(
       'Agent first gets no answer from most of its cameras at once, but agent second reaches them: look after the network of first, or drain it. 7 cameras wait for it.',
     );
@@ -327,6 +399,7 @@ test('the next try is when the agent means to try again, and none where no agent
     JSON.stringify({ lastAttemptAt: 0, pace: { nextDueAt: 5, failures: 7, retryAt } }),
   ]);
   expect(await nextTry()).toBe(retryAt);
+  expect((await readTimeline(database, camera, { limit: 1 })).failuresInARow).toBe(7);
 });
 
 test('events that agents tell are recorded once, and shown in the timeline', async () => {
