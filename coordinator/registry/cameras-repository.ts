@@ -1,4 +1,5 @@
 import type { Lifecycle, Place } from '../../common/domain/camera.ts';
+import type { CameraState } from '../../common/domain/health.ts';
 import type { Database } from '../platform/database/database.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { DEFAULT_INTERVAL_MS, DEFAULT_PRIORITY } from './camera.ts';
@@ -122,6 +123,17 @@ export class CamerasRepository {
     return count;
   }
 
+  /** Those that match by state of health. */
+  async countStates(filter: CameraFilter): Promise<Partial<Record<CameraState, number>>> {
+    const { tables, state } = await this.#from();
+    const { where, params } = conditionsOf(filter, this.#hasStates, await this.#isMisspelt(filter));
+    const rows = await this.#database.many<{ state: CameraState; count: number }>(
+      `select x.state, count(*)::int as count from (select ${state} from ${tables} where ${where}) x group by 1`,
+      params,
+    );
+    return Object.fromEntries(rows.map((row) => [row.state, row.count]));
+  }
+
   /** Ids of those that it really changes. */
   async set(filter: CameraFilter, change: CameraChange): Promise<number[]> {
     const { tables } = await this.#from();
@@ -227,7 +239,7 @@ export class CamerasRepository {
         }
       : {
           tables: 'cameras c',
-          state: 'null::text as verdict, c.last_tried_at as "lastTriedAt", c.last_good_at as "lastGoodAt"',
+          state: `'unknown' as state, null::text as verdict, c.last_tried_at as "lastTriedAt", c.last_good_at as "lastGoodAt"`,
         };
   }
 }

@@ -1,5 +1,6 @@
 import type { Brand } from '../../common/domain/brand.ts';
 import type { Lifecycle } from '../../common/domain/camera.ts';
+import type { CameraState } from '../../common/domain/health.ts';
 import type { Assignment } from '../../common/protocol/agent-link.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import type { Database } from '../platform/database/database.ts';
@@ -91,6 +92,10 @@ export class Registry {
 
   async count(filter: CameraFilter): Promise<number> {
     return this.#cameras.count(filter);
+  }
+
+  countStates(filter: CameraFilter): Promise<Partial<Record<CameraState, number>>> {
+    return this.#cameras.countStates(filter);
   }
 
   /** Sets interval, hours, priority or tags of every camera that matches; gives how many really changed. */

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { CameraMemory, PaceMemory } from '../../common/domain/fragment.ts';
+import { cameraStates } from '../../common/domain/health.ts';
 import { refreshOf, staleAfterMs } from '../../common/domain/refresh.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { cameraChangeSchema, cameraInputSchema, cameraSchema } from './camera.ts';
@@ -24,8 +25,9 @@ const listQuery = filterQuerySchema.extend({
   /** The `next` of the page before. */
   after: z.coerce.number().int().nonnegative().default(0),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
-  /** Counts all that match, too. */
+  /** Counts all that match, too; and by state of health, whatever state is asked for. */
   count: flag.default(false),
+  states: flag.default(false),
 });
 const importQuery = z.object({
   format: z.enum(importFormats).optional(),
@@ -106,14 +108,19 @@ const readRoutes =
               cameras: z.array(cameraSchema),
               next: z.number().nullable(),
               count: z.number().optional(),
+              states: z.partialRecord(z.enum(cameraStates), z.number()).optional(),
             }),
           },
         },
       },
-      async ({ query: { after, limit, count, ...query } }) => {
+      async ({ query: { after, limit, count, states, ...query } }) => {
         const filter = filterOf(query);
         const page = await registry.list(filter, { after, limit });
-        return { ...page, ...(count && { count: await registry.count(filter) }) };
+        return {
+          ...page,
+          ...(count && { count: await registry.count(filter) }),
+          ...(states && { states: await registry.countStates({ ...filter, state: undefined }) }),
+        };
       },
     );
     app.get(

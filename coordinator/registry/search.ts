@@ -20,6 +20,10 @@ export const cameraFilterSchema = z.object({
   state: z.enum(cameraStates).optional(),
   /** Verdict of the newest frame. */
   verdict: z.string().trim().min(1).max(40).optional(),
+  /** Name or id of the agent that tried it last. */
+  agent: z.string().trim().min(1).max(100).optional(),
+  /** Belongs to this incident, or belonged to it where it is over. */
+  incident: z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER).optional(),
   /** Degrees; where west is greater than east the box goes across the date line. */
   box: z.object({ west: degrees(180), south: degrees(90), east: degrees(180), north: degrees(90) }).optional(),
   /** Great circle. */
@@ -59,6 +63,8 @@ export function conditionsOf(filter: CameraFilter, stateTable: boolean, forgivin
   if (filter.ids !== undefined) parts.push(`c.id = any(${param(filter.ids)}::int[])`);
   if (filter.verdict !== undefined) parts.push(stateTable ? `s.verdict = ${param(filter.verdict)}` : 'false');
   if (filter.state !== undefined) parts.push(stateTable ? stateCondition(filter.state, param) : 'false');
+  if (filter.agent !== undefined) parts.push(stateTable ? agentCondition(filter.agent, param) : 'false');
+  if (filter.incident !== undefined) parts.push(stateTable ? incidentCondition(filter.incident, param) : 'false');
   if (filter.text !== undefined) parts.push(textCondition(filter.text, param, forgiving));
   if (filter.box) parts.push(boxCondition(filter.box, param));
   if (filter.near) parts.push(nearCondition(filter.near, param));
@@ -75,6 +81,15 @@ function stateCondition(state: NonNullable<CameraFilter['state']>, param: Param)
   const without = 'not exists (select from camera_health h where h.camera_id = c.id)';
   return `(${isIt} or (${without} and ${state === 'paused' ? paused : `not ${paused}`}))`;
 }
+
+function agentCondition(agent: string, param: Param): string {
+  const name = param(agent);
+  return `s.agent_id in (select id from agents where name = ${name} or id::text = ${name})`;
+}
+
+const incidentCondition = (incident: number, param: Param): string =>
+  `c.id in (select m.camera_id from incident_cameras m join incidents i on i.id = m.incident_id
+     where i.id = ${param(incident)} and (m.left_at is null or i.closed_at is not null))`;
 
 function textCondition(text: string, param: Param, forgiving: boolean): string {
   if (forgiving) return `${param(text.toLowerCase())} <% c.search_text`;

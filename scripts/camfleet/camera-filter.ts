@@ -14,6 +14,8 @@ export interface FilterOptions {
   lifecycle?: string;
   state?: string;
   verdict?: string;
+  agent?: string;
+  incident?: string;
   source?: string;
   host?: string;
   box?: string;
@@ -33,6 +35,8 @@ export function addFilterOptions(command: Command): Command {
     .option('--lifecycle <lifecycle>', 'candidate, active, paused or retired')
     .addOption(new Option('--state <state>', 'state of health').choices(cameraStates))
     .option('--verdict <verdict>', 'verdict of the newest attempt, such as http_error')
+    .option('--agent <name>', 'name or id of the agent that tried it last')
+    .option('--incident <id>', 'belongs to this incident')
     .option('--source <name>', 'where the camera comes from')
     .option('--host <host>', 'host of the camera')
     .option('--box <w,s,e,n>', 'inside these degrees; west greater than east goes across the date line')
@@ -50,6 +54,8 @@ export const filterQuery = ({
   lifecycle,
   state,
   verdict,
+  agent,
+  incident,
   source,
   host,
   box,
@@ -65,6 +71,8 @@ export const filterQuery = ({
   lifecycle,
   state,
   verdict,
+  agent,
+  incident,
   source,
   host,
   box,

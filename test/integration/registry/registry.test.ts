@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +115,35 @@ describe('searching', () => {
     expect((await registry.get(id)).state).toBe('frozen');
     await registry.pause([other.id]);
     expect(await namesOf({ state: 'paused' })).toEqual(['new one']);
+  });
+
+  test('by the agent that tried it last and by incident, and counted by state', async () => {
+    const { database } = testDatabase;
+    const ids: number[] = [];
+    for (const name of ['one', 'two', 'three']) ids.push((await registry.add(camera(name))).id);
+    const agent = randomUUID();
+    await database.query(`insert into agents (id, name, public_key) values ($1::uuid, 'north', $1::text)`, [agent]);
+    await database.query(
+      `insert into camera_state (camera_id, verdict, since, last_attempt_at, evidence, agent_id, token)
+       select id, 'black', now(), now(), '{}', $2, 1 from unnest($1::int[]) id`,
+      [ids.slice(0, 2), agent],
+    );
+    const incident = await database.one<{ id: number }>(
+      `insert into incidents (kind, key, state, verdict, opened_at) values ('host', 'h', 'black', 'black', now()) returning id`,
+    );
+    await database.query(
+      `insert into camera_health (camera_id, state, since, recent, turned_at, seen_at) values ($1, 'black', now(), 'bbb', now(), now())`,
+      [ids[0]],
+    );
+    await database.query(
+      `insert into incident_cameras (incident_id, camera_id, joined_at, left_at) values ($1, $2, now(), null), ($1, $3, now(), now())`,
+      [incident.id, ids[0], ids[1]],
+    );
+    expect(await namesOf({ agent: 'north' })).toEqual(['one', 'two']);
+    expect(await namesOf({ agent })).toEqual(['one', 'two']);
+    expect(await namesOf({ agent: 'south' })).toEqual([]);
+    expect(await namesOf({ incident: incident.id })).toEqual(['one']);
+    expect(await registry.countStates({ agent: 'north' })).toEqual({ black: 1, unknown: 1 });
   });
 
   test('by the verdict of the newest frame', async () => {
