@@ -6,7 +6,7 @@ import type { Digest } from '../../common/storage/digest.ts';
 import { Decoder } from './decode.ts';
 import type { Decoded, DecoderOptions, Image } from './decode.ts';
 import { clockOf, hashOf, tilesOf } from './fingerprints.ts';
-import { datesLie, learnChange, learnRepeat, learnSize } from './habits.ts';
+import { datesLie, learnChange, learnRepeat, learnSize, without } from './habits.ts';
 import { hasStructure, Placeholders } from './placeholders.ts';
 import { eventEvidence, observeView } from './scenes.ts';
 import { measure } from './statistics.ts';
@@ -90,12 +90,13 @@ export class Cleaner {
   ): { seen: CleanMemory; still: boolean } {
     const tiles = tilesOf(cells);
     const clock = known.tiles === undefined ? undefined : clockOf(known.tiles, tiles, known.clock ?? '');
-    const rest = { ...known };
-    delete rest.clock;
-    if (clock === undefined)
-      return { seen: { ...learnChange(rest, fingerprint, at, this.#thresholds.frozen), tiles }, still: false };
-    const seen = { ...learnRepeat(rest, at), picture: fingerprint, tiles, ...(clock !== '' && { clock }) };
-    return { seen, still: true };
+    const rest = known.clock === undefined ? known : without(known, ['clock']);
+    const seen =
+      clock === undefined ? learnChange(rest, fingerprint, at, this.#thresholds.frozen) : learnRepeat(rest, at);
+    seen.picture = fingerprint;
+    seen.tiles = tiles;
+    if (clock) seen.clock = clock;
+    return { seen, still: clock !== undefined };
   }
 
   #finish(frame: EncodedFrame, bytes: Buffer, memory: CleanMemory, decoded: Decoded): Cleaned {
@@ -123,10 +124,17 @@ export class Cleaner {
       thresholds: this.#thresholds,
     });
     if (image.note !== undefined) evidence['overlooked'] = image.note;
-    const viewed = SCENES.has(verdict)
-      ? observeView(seen, { ...statistics, hash, at: frame.fetchedAt, beforeAt: known.seenAt })
+    const next: CleanMemory = SCENES.has(verdict)
+      ? observeView(seen, {
+          hash,
+          mean: statistics.mean,
+          stdev: statistics.stdev,
+          detail: statistics.detail,
+          at: frame.fetchedAt,
+          beforeAt: known.seenAt,
+        })
       : { ...seen, hash };
-    const next: CleanMemory = { ...viewed, verdict: verdict === 'duplicate' ? 'good' : verdict };
+    next.verdict = verdict === 'duplicate' ? 'good' : verdict;
     if (SCENES.has(verdict)) Object.assign(evidence, eventEvidence(next, frame.fetchedAt));
     if (still && SCENES.has(verdict)) Object.assign(evidence, cardEvidence(next));
     // Black and blank pictures are small for a good reason and would spoil what is known of the others.
@@ -146,17 +154,15 @@ const OF_ONE_SIZE = ['sizes', 'tiles', 'clock', 'step', 'detail'] as const;
 
 /** What was learned of pictures of another size says nothing of these. */
 function forSize(memory: CleanMemory, { width, height }: Image): CleanMemory {
-  const next: CleanMemory = { ...memory, width, height };
-  for (const name of OF_ONE_SIZE) delete next[name];
-  return next;
+  return { ...without(memory, OF_ONE_SIZE), width, height };
 }
 
 /** The validators of this answer and no others: those of earlier bytes would make the camera confirm what we no longer hold. */
-function withValidators(memory: CleanMemory, frame: EncodedFrame): CleanMemory {
-  const next: CleanMemory = { ...memory };
-  delete next.etag;
-  delete next.lastModified;
-  if (frame.etag !== undefined) next.etag = frame.etag;
-  if (frame.lastModified !== undefined && !memory.datesLie) next.lastModified = frame.lastModified;
+function withValidators(memory: CleanMemory, { etag, lastModified: date }: EncodedFrame): CleanMemory {
+  const lastModified = memory.datesLie ? undefined : date;
+  if (memory.etag === etag && memory.lastModified === lastModified) return memory;
+  const next = without(memory, ['etag', 'lastModified']);
+  if (etag !== undefined) next.etag = etag;
+  if (lastModified !== undefined) next.lastModified = lastModified;
   return next;
 }

@@ -18,17 +18,9 @@ const ACROSS = BITS / 4;
  */
 export function hashOf(thumbnail: Uint8Array, stdev: number): string {
   const margin = Math.max(LEAST_MARGIN, MARGIN_SHARE * stdev);
-  const fine = averaged(thumbnail, FINE, BITS);
-  const across = Array.from(fine, (value, block) => {
-    const right = (block + 1) % COLUMNS === 0 ? block + 1 - COLUMNS : block + 1;
-    return value > (fine[right] as number) + margin;
-  });
-  const coarse = averaged(thumbnail, COARSE, BITS / 2);
-  const down = Array.from(
-    coarse,
-    (value, block) => value > (coarse[(block + COLUMNS / 2) % coarse.length] as number) + margin,
-  );
-  return toHex([...across, ...down]);
+  averageInto(fine, thumbnail, FINE);
+  averageInto(coarse, thumbnail, COARSE);
+  return bitsToHex(fine, 1, COLUMNS, margin) + bitsToHex(coarse, COLUMNS / 2, coarse.length, margin);
 }
 
 /** The part of a hash that compares views. */
@@ -36,11 +28,18 @@ export const edgesOf = (hash: string): string => hash.slice(0, ACROSS);
 
 const DIGITS = '0123456789abcdef';
 
-function toHex(bits: readonly boolean[]): string {
+/** A bit for each block: brighter by `margin` than the one `step` further, counted around within `lap` blocks. */
+function bitsToHex(blocks: Float64Array, step: number, lap: number, margin: number): string {
   let hex = '';
-  for (let at = 0; at < bits.length; at += 4) {
-    const digit = (bits[at] ? 8 : 0) + (bits[at + 1] ? 4 : 0) + (bits[at + 2] ? 2 : 0) + (bits[at + 3] ? 1 : 0);
-    hex += DIGITS[digit] as string;
+  let digit = 0;
+  for (let block = 0; block < blocks.length; block++) {
+    const lapStart = block - (block % lap);
+    const other = lapStart + ((block - lapStart + step) % lap);
+    digit = (digit << 1) | (blocks[block]! > blocks[other]! + margin ? 1 : 0);
+    if (block % 4 === 3) {
+      hex += DIGITS[digit]!;
+      digit = 0;
+    }
   }
   return hex;
 }
@@ -55,34 +54,44 @@ const blockTable = (columns: number, rows: number): Uint8Array =>
 const FINE = blockTable(COLUMNS, ROWS);
 const COARSE = blockTable(COLUMNS / 2, ROWS);
 
-function averaged(thumbnail: Uint8Array, blockOf: Uint8Array, blocks: number): Float64Array {
-  const sums = new Float64Array(blocks);
-  for (let cell = 0; cell < blockOf.length; cell++) sums[blockOf[cell] as number]! += thumbnail[cell] as number;
-  const cells = blockOf.length / blocks;
-  for (let block = 0; block < blocks; block++) sums[block]! /= cells;
-  return sums;
+// Used again by every call: a worker thread describes one picture at a time.
+const fine = new Float64Array(BITS);
+const coarse = new Float64Array(BITS / 2);
+
+function averageInto(sums: Float64Array, thumbnail: Uint8Array, blockOf: Uint8Array): void {
+  sums.fill(0);
+  for (let cell = 0; cell < blockOf.length; cell++) sums[blockOf[cell]!]! += thumbnail[cell]!;
+  const cells = blockOf.length / sums.length;
+  for (let block = 0; block < sums.length; block++) sums[block]! /= cells;
 }
 
 /** Bits, of a digit each. */
 const ONES = Uint8Array.from({ length: 16 }, (_, digit) => [1, 2, 4, 8].filter((bit) => digit & bit).length);
-const digitsOf = (hash: string): number[] => [...hash].map((digit) => Number.parseInt(digit, 16));
+/** Of a lower-case hex digit by its character code; everything else counts as 0. */
+const VALUES = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, DIGITS.indexOf(String.fromCharCode(code))));
+const digitAt = (hash: string, at: number): number => (at < hash.length ? VALUES[hash.charCodeAt(at) & 127]! : 0);
 
 /** Bits that differ. */
 export function distance(a: string, b: string): number {
-  const [left, right] = [digitsOf(a), digitsOf(b)];
-  return left.reduce((sum, digit, at) => sum + (ONES[digit ^ (right[at] ?? 0)] as number), 0);
+  let differing = 0;
+  for (let at = 0; at < a.length; at++) differing += ONES[digitAt(a, at) ^ digitAt(b, at)]!;
+  return differing;
 }
 
-export const onesIn = (hash: string): number => digitsOf(hash).reduce((sum, digit) => sum + (ONES[digit] as number), 0);
+export function onesIn(hash: string): number {
+  let ones = 0;
+  for (let at = 0; at < hash.length; at++) ones += ONES[digitAt(hash, at)]!;
+  return ones;
+}
 
 /** Bits that differ as a share of those that are set in either: 0 for equal structure, 1 for nothing in common. */
 export function unlikeness(a: string, b: string): number {
-  const [left, right] = [digitsOf(a), digitsOf(b)];
   let differing = 0;
   let either = 0;
-  for (const [at, digit] of left.entries()) {
-    differing += ONES[digit ^ (right[at] ?? 0)] as number;
-    either += ONES[digit | (right[at] ?? 0)] as number;
+  for (let at = 0; at < a.length; at++) {
+    const [left, right] = [digitAt(a, at), digitAt(b, at)];
+    differing += ONES[left ^ right]!;
+    either += ONES[left | right]!;
   }
   // Two pictures without structure are alike.
   return either < 8 ? 0 : differing / either;
@@ -104,7 +113,7 @@ export function unlikenessShifted(a: string, b: string): number {
 }
 
 const bitsOf = (hash: string): number[] =>
-  digitsOf(hash).flatMap((digit) => [digit >> 3, (digit >> 2) & 1, (digit >> 1) & 1, digit & 1]);
+  Array.from({ length: hash.length * 4 }, (_, bit) => (digitAt(hash, bit >> 2) >> (3 - (bit & 3))) & 1);
 
 function overlap(a: readonly number[], b: readonly number[], dx: number, dy: number): number {
   let differing = 0;
@@ -127,15 +136,20 @@ export const TILES = TILE_COLUMNS * TILE_ROWS;
 const TILE_OF = blockTable(TILE_COLUMNS, TILE_ROWS);
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
+const tileHashes = new Int32Array(TILES);
+
 /** A character for each of 8 × 6 tiles; equal for equal samples. `cells` has a hash for each cell of the thumbnail. */
 export function tilesOf(cells: Int32Array): string {
-  const hashes = new Int32Array(TILES).fill(0x811c9dc5 | 0);
+  tileHashes.fill(0x811c9dc5 | 0);
   for (let cell = 0; cell < cells.length; cell++) {
-    const tile = TILE_OF[cell] as number;
-    hashes[tile] = Math.imul((hashes[tile] as number) ^ (cells[cell] as number), 0x01000193);
+    const tile = TILE_OF[cell]!;
+    tileHashes[tile] = Math.imul(tileHashes[tile]! ^ cells[cell]!, 0x01000193);
   }
   let tiles = '';
-  for (const hash of hashes) tiles += ALPHABET[(hash ^ (hash >>> 6) ^ (hash >>> 12) ^ (hash >>> 18)) & 63] as string;
+  for (let tile = 0; tile < TILES; tile++) {
+    const hash = tileHashes[tile]!;
+    tiles += ALPHABET[(hash ^ (hash >>> 6) ^ (hash >>> 12) ^ (hash >>> 18)) & 63]!;
+  }
   return tiles;
 }
 
@@ -149,12 +163,13 @@ const MOST_CLOCK_ROWS = 2;
  * picture has noise everywhere, so that all of its tiles differ.
  */
 export function clockOf(before: string, now: string, known: string): string | undefined {
-  const clock = new Set([...known].map((letter) => ALPHABET.indexOf(letter)));
-  for (let tile = 0; tile < TILES; tile++) if (before[tile] !== now[tile]) clock.add(tile);
-  const rows = new Set([...clock].map((tile) => Math.floor(tile / TILE_COLUMNS)));
-  if (clock.size > MOST_CLOCK_TILES || rows.size > MOST_CLOCK_ROWS) return undefined;
-  return [...clock]
-    .toSorted((a, b) => a - b)
-    .map((tile) => ALPHABET[tile])
-    .join('');
+  const ticking = new Set<number>();
+  for (let at = 0; at < known.length; at++) ticking.add(ALPHABET.indexOf(known[at]!));
+  for (let tile = 0; tile < TILES; tile++) {
+    if (before.charCodeAt(tile) !== now.charCodeAt(tile)) ticking.add(tile);
+    if (ticking.size > MOST_CLOCK_TILES) return undefined;
+  }
+  const tiles = [...ticking].toSorted((a, b) => a - b);
+  const rows = new Set(tiles.map((tile) => Math.floor(tile / TILE_COLUMNS)));
+  return rows.size > MOST_CLOCK_ROWS ? undefined : tiles.map((tile) => ALPHABET[tile]).join('');
 }

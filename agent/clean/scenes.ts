@@ -1,5 +1,6 @@
 import type { CleanMemory } from '../../common/domain/frame.ts';
 import { edgesOf, onesIn, unlikeness, unlikenessShifted } from './fingerprints.ts';
+import { without } from './habits.ts';
 
 // What happens to a camera without making it ill: pure functions over its memory.
 
@@ -33,7 +34,7 @@ const TURNED = 0.45;
 /** How long an event is told with the camera's attempts, so that it is not missed. */
 const TELL_MS = 15 * 60_000;
 
-/** Learns one more picture. `known` is the memory with the last picture's hash. */
+/** Learns one more picture. `known` is the memory with the last picture's hash; the result is an object of its own. */
 export function observeView(known: CleanMemory, view: View): CleanMemory {
   const next: CleanMemory = {
     ...known,
@@ -41,7 +42,9 @@ export function observeView(known: CleanMemory, view: View): CleanMemory {
     mean: Math.round(view.mean),
     contrast: Math.round(view.stdev),
   };
-  return observeDetail(observeStep(known, view, next), view);
+  const stepped = observeStep(known, view, next);
+  if (view.mean >= BRIGHT_MEAN) observeDetail(stepped, view);
+  return stepped;
 }
 
 function observeStep(known: CleanMemory, view: View, next: CleanMemory): CleanMemory {
@@ -54,20 +57,16 @@ function observeStep(known: CleanMemory, view: View, next: CleanMemory): CleanMe
   if (jumped) {
     // Jumps that follow each other are a camera on tour: each begins anew, none comes to an end.
     const isBack = step !== undefined && unlikeness(step.before, now) < SAME_VIEW;
-    return isBack || !isStep(known, view) ? without(next) : { ...next, step: { before, at: view.at, stays: 0 } };
+    return isBack || !isStep(known, view)
+      ? without(next, ['step'])
+      : { ...next, step: { before, at: view.at, stays: 0 } };
   }
   if (step === undefined) return next;
-  if (unlikeness(step.before, now) < SAME_VIEW) return without(next);
+  if (unlikeness(step.before, now) < SAME_VIEW) return without(next, ['step']);
   const stays = step.stays + 1;
   if (stays < STAYS.pictures || view.at - step.at < STAYS.ms) return { ...next, step: { ...step, stays } };
   const kind = unlikenessShifted(step.before, now) < TURNED ? 'moved' : 'scene';
-  return { ...without(next), event: { kind, at: step.at, foundAt: view.at } };
-}
-
-function without(memory: CleanMemory): CleanMemory {
-  const rest = { ...memory };
-  delete rest.step;
-  return rest;
+  return { ...without(next, ['step']), event: { kind, at: step.at, foundAt: view.at } };
 }
 
 function isStep({ mean, contrast }: CleanMemory, view: View): boolean {
@@ -90,21 +89,20 @@ const BLURRED = { share: 0.33, pictures: 40, ms: 3 * 3_600_000 };
 /** Noise and lamps have a detail of their own: only pictures this bright are compared. */
 const BRIGHT_MEAN = 70;
 
-function observeDetail(memory: CleanMemory, { detail, mean: light, at }: View): CleanMemory {
-  if (light < BRIGHT_MEAN) return memory;
+function observeDetail(memory: CleanMemory, { detail, at }: View): void {
   const known = memory.detail ?? { mean: detail, count: 0 };
   const isLow = known.count >= DETAIL_NEEDED && detail < known.mean * BLURRED.share;
   if (!isLow) {
     const count = Math.min(DETAIL_WINDOW, known.count + 1);
     const mean = known.mean + (detail - known.mean) / count;
-    return { ...memory, detail: { mean: Math.round(mean * 1e4) / 1e4, count } };
+    memory.detail = { mean: Math.round(mean * 1e4) / 1e4, count };
+    return;
   }
   const low = { since: known.low?.since ?? at, pictures: (known.low?.pictures ?? 0) + 1 };
-  const next = { ...memory, detail: { mean: known.mean, count: known.count, low } };
+  memory.detail = { mean: known.mean, count: known.count, low };
   const isBlurred =
     low.pictures === BLURRED.pictures || (low.pictures > BLURRED.pictures && memory.event === undefined);
-  if (!isBlurred || at - low.since < BLURRED.ms) return next;
-  return { ...next, event: { kind: 'blurred', at: low.since, foundAt: at } };
+  if (isBlurred && at - low.since >= BLURRED.ms) memory.event = { kind: 'blurred', at: low.since, foundAt: at };
 }
 
 /** What is told of an event, while it is news: `{ movedAt }`, `{ sceneAt }` or `{ blurredAt }`. */

@@ -140,7 +140,7 @@ export class CameraPipeline {
   #request(sequence: number): FetchRequest {
     const request: FetchRequest = { attemptId: this.#attemptId(sequence), signal: this.#stop.signal };
     if (this.#decide(undefined, 1)?.action === 'classify') return request;
-    return { ...request, ...validatorsOf(this.#clean) };
+    return Object.assign(request, validatorsOf(this.#clean));
   }
 
   #attemptId(sequence: number): string {
@@ -191,7 +191,6 @@ export class CameraPipeline {
     const repeats = frame.notModified || cleaned.evidence['repeats'] !== undefined || cleaned.verdict === 'frozen';
     const stampedAt = frame.capturedAt?.origin === 'header' ? frame.capturedAt.at : undefined;
     this.pace.answered(at, yieldsFrame ? { isNew: !repeats, stampedAt } : undefined);
-    const { width, height } = cleaned.memory;
     const attempt: Attempt = {
       ...this.#common(received),
       // A repeated picture has the key of the picture that it repeats; `unchanged` tells them apart.
@@ -203,13 +202,11 @@ export class CameraPipeline {
       outcome: decision.outcome | (yieldsFrame ? OUTCOME.frame : 0) | (repeats ? OUTCOME.unchanged : 0),
       bytes: frame.transferBytes,
       frameDigest: yieldsFrame ? (cleaned.digest ?? null) : null,
-      ...(frame.serial !== undefined && { serial: frame.serial }),
-      ...(yieldsFrame && frame.sceneLabel !== undefined && { sceneLabel: frame.sceneLabel }),
-      ...(received.latencyMs !== undefined && { latencyMs: received.latencyMs }),
-      ...(frame.capturedAt && { capturedAt: believed(frame.capturedAt, received.frame, cleaned) }),
-      ...(yieldsFrame && width !== undefined && { width }),
-      ...(yieldsFrame && height !== undefined && { height }),
     };
+    if (frame.serial !== undefined) attempt.serial = frame.serial;
+    if (received.latencyMs !== undefined) attempt.latencyMs = received.latencyMs;
+    if (frame.capturedAt) attempt.capturedAt = believed(frame.capturedAt, frame, cleaned);
+    if (yieldsFrame) describePicture(attempt, frame, cleaned);
     this.#stages.report(attempt, yieldsFrame && !repeats ? frame.bytes : null);
   }
 
@@ -249,6 +246,12 @@ export class CameraPipeline {
     const pace = this.pace.memory(lastAttemptAt);
     return { lastAttemptAt, clean: this.#clean, ...(this.#gate && { gate: this.#gate }), pace };
   }
+}
+
+function describePicture(attempt: Attempt, { sceneLabel }: EncodedFrame, { memory }: Cleaned): void {
+  if (sceneLabel !== undefined) attempt.sceneLabel = sceneLabel;
+  if (memory.width !== undefined) attempt.width = memory.width;
+  if (memory.height !== undefined) attempt.height = memory.height;
 }
 
 /** A header that was caught standing still dates nothing. */

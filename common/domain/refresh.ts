@@ -39,7 +39,7 @@ const MOST_MS = 86_400_000;
 
 /** Folds one look at the camera into what is known. `undefined`: the first picture. */
 export function learnRefresh(memory: RefreshMemory | undefined, look: Look): RefreshMemory | undefined {
-  if (!look.isNew) return memory && { ...memory, streak: 0 };
+  if (!look.isNew) return memory?.streak ? { ...memory, streak: 0 } : memory;
   const stamp = look.stampedAt === undefined ? {} : { stampedAt: look.stampedAt };
   // Nothing is known but since when: a gap of zero weight.
   if (!memory) return { ms: 1, count: 1, streak: 0, since: look.at, ...stamp };
