@@ -40,10 +40,16 @@ const FINAL = new Set([
 const RECONNECT = { firstMs: 500, ceilingMs: 5_000 };
 
 /**
- * Renewals in a row without an answer after which the connection is taken for dead. The socket's own ping notices a half-open
- * one only after some 20 s; two renewals of 5 s leave room inside a TTL of 15 s to connect anew.
+ * Renewals in a row without an answer after which a connection on which nothing else arrived either is taken for dead. The
+ * socket's own rule notices a half-open one only after some 20 s; two renewals of 5 s leave room inside a TTL of 15 s to connect
+ * anew. A coordinator that is overloaded still pings: connecting anew would only add to its load.
  */
 const UNANSWERED_RENEWALS = 2;
+/** In timeouts of a call, 5 s: two of the coordinator's pings, one each 4 s, did not come. */
+const SILENT_TIMEOUTS = 1.6;
+/** Also in timeouts of a call. After an outage a whole fleet says hello at once; who asks again loses its place. */
+const HELLO_TIMEOUTS = 4;
+const CALL_TIMEOUT_MS = 5_000;
 
 export interface LinkEvents {
   /** Hello was answered; sent and received are monotonic ms around it. */
@@ -73,6 +79,8 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
   #retrying = false;
   #ready = false;
   #unansweredRenewals = 0;
+  /** When the last packet of any kind arrived, monotonic ms. */
+  #heardAt = -Infinity;
 
   constructor(options: LinkOptions) {
     super();
@@ -93,6 +101,10 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
     this.#listen();
   }
 
+  get #callTimeoutMs(): number {
+    return this.#options.callTimeoutMs ?? CALL_TIMEOUT_MS;
+  }
+
   get isReady(): boolean {
     return this.#ready;
   }
@@ -111,7 +123,8 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
   async call<E extends CallName>(event: E, request: Request<E>): Promise<Answer<E>> {
     if (!this.#socket.connected) return fail('NO_ANSWER', 'There is no connection to the coordinator.') as Answer<E>;
     try {
-      const timed = this.#socket.timeout(this.#options.callTimeoutMs ?? 5_000) as unknown as {
+      const timeoutMs = this.#callTimeoutMs * (event === 'agent:hello' ? HELLO_TIMEOUTS : 1);
+      const timed = this.#socket.timeout(timeoutMs) as unknown as {
         emitWithAck(event: E, request: Request<E>): Promise<Answer<E>>;
       };
       const answer = await timed.emitWithAck(event, request);
@@ -125,14 +138,20 @@ export class CoordinatorLink extends EventEmitter<LinkEvents> {
   }
 
   #missRenewal(): void {
-    if (++this.#unansweredRenewals < UNANSWERED_RENEWALS || !this.#socket.connected) return;
+    this.#unansweredRenewals++;
+    const { clock, logger } = this.#options;
+    const isSilent = clock.monotonic() - this.#heardAt > this.#callTimeoutMs * SILENT_TIMEOUTS;
+    if (this.#unansweredRenewals < UNANSWERED_RENEWALS || !isSilent || !this.#socket.connected) return;
     this.#unansweredRenewals = 0;
-    this.#options.logger.warn({ renewals: UNANSWERED_RENEWALS }, 'the connection is silent, connecting anew');
+    logger.warn({ renewals: UNANSWERED_RENEWALS }, 'the connection is silent, connecting anew');
     this.#socket.disconnect();
   }
 
   #listen(): void {
     const socket = this.#socket;
+    socket.io.on('open', () => {
+      socket.io.engine.on('packet', () => (this.#heardAt = this.#options.clock.monotonic()));
+    });
     socket.on('connect', () => void this.#greet());
     socket.on('disconnect', (reason) => {
       this.#ready = false;

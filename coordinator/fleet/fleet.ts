@@ -1,3 +1,5 @@
+import { systemClock } from '../../common/runtime/clock.ts';
+import { Grouped } from '../../common/runtime/grouped.ts';
 import type { Service } from '../../common/runtime/service.ts';
 import { Agents } from './agents.ts';
 import type { AgentInfo } from './agents.ts';
@@ -7,7 +9,6 @@ import { linkHandlers } from './link-handlers.ts';
 import { HostLedger, readLeaders } from './hosts/ledger.ts';
 import type { LinkHandlers } from './link-handlers.ts';
 import { Memberships } from './membership.ts';
-import { requestPlan } from './renewals.ts';
 import { askSecondOpinion, trustAgain } from './second-opinion.ts';
 import type { Opinion } from './second-opinion.ts';
 import { Sessions } from './sessions.ts';
@@ -51,13 +52,13 @@ export interface Fleet extends Service {
 }
 
 export function createFleet(given: FleetDeps): Fleet {
-  const deps = countedByLeader(given);
+  const deps = { ...countedByLeader(given), requestPlan: planRequests(given) };
   const sessions = new Sessions(deps);
   const memberships = new Memberships(deps);
   const hosts = new HostLedger(deps, async (leaders) => memberships.camerasChanged(await camerasOf(deps, leaders)));
   const leases = new Leases(deps);
   const agents = new Agents(deps, {
-    planWanted: () => requestPlan(deps),
+    planWanted: () => deps.requestPlan(),
     revoked: (agentId, sessionIds, ended) => {
       sessions.forget(agentId);
       for (const { shardId, token } of ended) deps.notify(agentId, 'lease:lost', { shardId, token, reason: 'revoked' });
@@ -72,7 +73,7 @@ export function createFleet(given: FleetDeps): Fleet {
     nonces: { create: () => sessions.nonce() },
     window: { lockWindows, membershipsOf },
     camerasChanged: (ids) => memberships.camerasChanged(ids),
-    requestPlan: () => requestPlan(deps),
+    requestPlan: () => deps.requestPlan(),
     status: () => readStatus(deps, agents),
     secondOpinion: (agentId) => askSecondOpinion(deps, agentId),
     trust: (agentId) => trustAgain(deps, agentId),
@@ -80,6 +81,18 @@ export function createFleet(given: FleetDeps): Fleet {
     start: () => loop.start(),
     stop: () => loop.stop(),
   };
+}
+
+/** One row is written; a fleet that connects at once would queue for it. */
+function planRequests({ database }: FleetDeps): () => Promise<void> {
+  const requests = new Grouped<undefined, undefined>({
+    work: async (asked) => {
+      await database.query('update fleet_settings set plan_request = plan_request + 1');
+      return asked;
+    },
+    ...{ gapMs: 100, mostItems: 10_000, clock: systemClock },
+  });
+  return () => requests.ask(undefined);
 }
 
 /** Names that share an address are one host, for the planner as for politeness. */

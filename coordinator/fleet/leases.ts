@@ -12,10 +12,9 @@ import { readContents } from './contents.ts';
 import { endGrants, lockOpenGrants, lockShards } from './grants.ts';
 import type { EndedGrant } from './grants.ts';
 import { lockForMoves, moveCameras } from './membership.ts';
-import { requestPlan } from './renewals.ts';
 import { Turnstile } from './turnstile.ts';
 import { readFacts, readInstant } from './types.ts';
-import type { AgentSession, FleetDeps } from './types.ts';
+import type { AgentSession, FleetContext } from './types.ts';
 
 /** An agent accepts one after the other; more would lapse before their turn. */
 const MOST_OFFERS = 50;
@@ -39,12 +38,12 @@ interface WaitingShard extends Record<string, unknown> {
 
 /** How shards change hands: request, accept, release, drain. */
 export class Leases {
-  readonly #deps: FleetDeps;
+  readonly #deps: FleetContext;
   readonly #accepting = new Turnstile(ACCEPT_AT_ONCE);
   /** A thousand agents that are told to wait would write two hundred times a second. */
   readonly #turnedAway: Grouped<string, undefined>;
 
-  constructor(deps: FleetDeps, clock: Clock = systemClock) {
+  constructor(deps: FleetContext, clock: Clock = systemClock) {
     this.#deps = deps;
     this.#turnedAway = new Grouped({
       work: async (sessionIds) => {
@@ -162,7 +161,7 @@ export class Leases {
     });
     if (ended.length > 0) {
       this.#deps.logger.info({ agentId, shards: ended.length, reason }, 'agent released shards');
-      await requestPlan(this.#deps);
+      await this.#deps.requestPlan();
     }
     return ok({});
   }
@@ -171,7 +170,7 @@ export class Leases {
   async drain({ agentId, sessionId }: AgentSession): Promise<Result<{ successors: boolean }>> {
     const { database, settings } = this.#deps;
     await database.query('update agent_sessions set draining = true where id = $1', [sessionId]);
-    await requestPlan(this.#deps);
+    await this.#deps.requestPlan();
     const { successors } = await database.one<{ successors: boolean }>(
       `select exists (select from agents a join agent_sessions s on s.agent_id = a.id and s.superseded_at is null
          where a.id <> $1 and a.revoked_at is null and not a.cordoned and not a.draining and not s.draining

@@ -3,9 +3,9 @@ import { ok } from '../../common/runtime/result.ts';
 import type { HostLedger } from './hosts/ledger.ts';
 import type { Leases } from './leases.ts';
 import type { Memberships } from './membership.ts';
-import { Renewals, requestPlan } from './renewals.ts';
+import { Renewals } from './renewals.ts';
 import type { Sessions } from './sessions.ts';
-import type { AgentSession, FleetDeps } from './types.ts';
+import type { AgentSession, FleetContext } from './types.ts';
 
 export type LinkEvent = keyof AgentToCoordinator;
 export type LinkPayload<E extends LinkEvent> = Parameters<AgentToCoordinator[E]>[0];
@@ -17,7 +17,7 @@ export type LinkHandlers = {
 };
 
 export function linkHandlers(
-  deps: FleetDeps,
+  deps: FleetContext,
   {
     sessions,
     leases,
@@ -27,11 +27,7 @@ export function linkHandlers(
 ): LinkHandlers {
   const renewals = new Renewals(deps, hosts, (...version) => memberships.acknowledge(...version));
   return {
-    'agent:hello': async (session, hello) => {
-      const welcome = await sessions.hello(session, hello);
-      if (welcome.ok) await requestPlan(deps);
-      return welcome;
-    },
+    'agent:hello': (session, hello) => sessions.hello(session, hello),
     'agent:drain': (session) => leases.drain(session),
     'lease:renew': (session, renewal) => renewals.renew(session, renewal),
     'work:request': (session) => leases.request(session),

@@ -4,9 +4,8 @@ import type { Result } from '../../common/runtime/result.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { assignmentsWithMemory, readHostBudgets } from './contents.ts';
 import { lockOpenGrants, lockShards } from './grants.ts';
-import { requestPlan } from './renewals.ts';
 import { readInstant } from './types.ts';
-import type { AgentSession, FleetDeps } from './types.ts';
+import type { AgentSession, FleetContext } from './types.ts';
 
 export interface ShardRevision {
   agentId: string;
@@ -24,9 +23,9 @@ const CHUNK = 2_000;
 
 /** Which cameras a shard has, and how changes reach its holder. */
 export class Memberships {
-  readonly #deps: FleetDeps;
+  readonly #deps: FleetContext;
 
-  constructor(deps: FleetDeps) {
+  constructor(deps: FleetContext) {
     this.#deps = deps;
   }
 
@@ -87,7 +86,7 @@ export class Memberships {
     );
     const placedIds = placed.map(({ id }) => id);
     if (placedIds.length > 0) await this.#announce(placedIds);
-    if (placedIds.length < ids.length) await requestPlan(this.#deps);
+    if (placedIds.length < ids.length) await this.#deps.requestPlan();
   }
 
   async #announce(ids: number[]): Promise<void> {

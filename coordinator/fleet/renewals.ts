@@ -10,7 +10,7 @@ import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { endGrants } from './grants.ts';
 import type { HostLedger } from './hosts/ledger.ts';
-import type { AgentSession, FleetDeps } from './types.ts';
+import type { AgentSession, FleetContext, FleetDeps } from './types.ts';
 
 interface GrantRow extends Record<string, unknown> {
   token: number;
@@ -54,13 +54,13 @@ interface Read {
 
 /** One renewal for all that a session holds; renewals that come close together share their statements. */
 export class Renewals {
-  readonly #deps: FleetDeps;
+  readonly #deps: FleetContext;
   readonly #acknowledge: Acknowledge;
   readonly #hosts: HostLedger;
   readonly #clock: Clock;
   readonly #group: Grouped<Asked, Read>;
 
-  constructor(deps: FleetDeps, hosts: HostLedger, acknowledge: Acknowledge, clock: Clock = systemClock) {
+  constructor(deps: FleetContext, hosts: HostLedger, acknowledge: Acknowledge, clock: Clock = systemClock) {
     this.#hosts = hosts;
     this.#deps = deps;
     this.#acknowledge = acknowledge;
@@ -111,7 +111,7 @@ export class Renewals {
     if (forgotten.length > 0) await endForgotten(this.#deps, session, forgotten);
     if (renewal.hosts) await this.#hosts.learn(session, renewal.hosts);
     // A drain that begins or ends moves shards.
-    if (renewed.wasDraining !== renewal.draining) await requestPlan(this.#deps);
+    if (renewed.wasDraining !== renewal.draining) await this.#deps.requestPlan();
   }
 }
 
@@ -159,11 +159,6 @@ async function renewAndRead(
     fleet: fleetOf.get(sessionId) ?? { factor: 1, belowPriority: 0, work: false, takedowns: 0, placeholders: 0 },
     rests: rests.get(sessionId) ?? [],
   }));
-}
-
-/** Any coordinator may ask; the one that plans sees it within half a second. */
-export async function requestPlan({ database }: Pick<FleetDeps, 'database'>): Promise<void> {
-  await database.query('update fleet_settings set plan_request = plan_request + 1');
 }
 
 async function endForgotten(deps: FleetDeps, session: AgentSession, rows: readonly GrantRow[]): Promise<void> {

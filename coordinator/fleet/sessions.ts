@@ -9,7 +9,7 @@ import { verifyBytes } from '../../common/storage/signature.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { endGrants } from './grants.ts';
 import { Nonces } from './nonces.ts';
-import type { AgentSession, FleetDeps } from './types.ts';
+import type { AgentSession, FleetContext } from './types.ts';
 
 /** Spares a query for each request of an agent; elsewhere revoked keys live on for this long, their windows do not. */
 const CACHE_MS = 3_000;
@@ -20,11 +20,11 @@ export const handshakeText = ({ nonce, agentId, sessionId }: Omit<Handshake, 'pr
 
 /** Who an agent is: the handshake of each connection, the hello that begins a session, and the key of its HTTP side. */
 export class Sessions {
-  readonly #deps: FleetDeps;
+  readonly #deps: FleetContext;
   readonly #nonces: Nonces;
   readonly #cache = new Map<string, { session: AgentSession; until: number }>();
 
-  constructor(deps: FleetDeps) {
+  constructor(deps: FleetContext) {
     this.#deps = deps;
     this.#nonces = new Nonces(deps.database);
   }
@@ -69,6 +69,8 @@ export class Sessions {
     const begun = await database.transaction((tx) => this.#begin(tx, session, hello, sha256(sessionKey)));
     if (!begun.ok) return begun;
     for (const sessionId of begun.value.superseded) this.#supersede(sessionId);
+    // One that only connects anew changes nothing, and after an outage a whole fleet does so at once.
+    if (begun.value.isNew) await this.#deps.requestPlan();
     const { ttlMs, renewMs, autonomyMs, reportMs } = settings;
     const modelVersion = this.#deps.modelVersion();
     const takedowns = await this.#deps.takedowns();
@@ -80,7 +82,7 @@ export class Sessions {
     { agentId, sessionId }: AgentSession,
     hello: Hello,
     keyHash: string,
-  ): Promise<Result<{ now: number; superseded: string[] }>> {
+  ): Promise<Result<{ now: number; isNew: boolean; superseded: string[] }>> {
     // Two hellos of one agent wait for each other here.
     const agent = await tx.maybeOne<{ revoked: boolean }>(
       'select revoked_at is not null as revoked from agents where id = $1 for no key update',
@@ -110,7 +112,7 @@ export class Sessions {
        returning extract(epoch from clock_timestamp()) * 1000 as now`,
       [sessionId, agentId, keyHash],
     );
-    return ok({ now, superseded: ids });
+    return ok({ now, isNew: own === undefined, superseded: ids });
   }
 
   #supersede(sessionId: string): void {

@@ -95,6 +95,12 @@ export interface FleetDeps {
   modelReported(session: AgentSession, report: ModelReport): Promise<void>;
 }
 
+/** What the parts of this room have of each other beside what the room is given. */
+export interface FleetContext extends FleetDeps {
+  /** Any coordinator may ask; the one that plans sees it within half a second. */
+  requestPlan(): Promise<void>;
+}
+
 /** Reads the database's clock and what decides about silence. To be read after the row locks. */
 export async function readFacts(tx: Queryable, ttlMs: number): Promise<RenewalFacts> {
   const row = await tx.one<{ now: number; aliveAt: number; renewalsWorkSince: number }>(

@@ -24,6 +24,8 @@ export interface Gateway extends AgentGateway, Service {}
 
 /** Control messages are small: a hello with 10,000 grants is the largest. */
 const MOST_BYTES = 2_000_000;
+/** Agents count on it: see UNANSWERED_RENEWALS in the agent's link. */
+const PING_MS = 4_000;
 
 /** Everything on sockets: agents on /agents, pages on /page. */
 export function createGateway({
@@ -37,8 +39,9 @@ export function createGateway({
   const io = new Server(server, {
     serveClient: false,
     maxHttpBufferSize: MOST_BYTES,
-    // A renewal every 5 s tells more than a ping; this only frees connections that died silently.
-    pingInterval: 10_000,
+    // An agent takes a connection for dead on which renewals stay unanswered and nothing at all arrives: a coordinator that is
+    // merely slow still pings.
+    pingInterval: PING_MS,
     pingTimeout: 10_000,
     allowRequest: (request, decide) => {
       const ours = isAllowedHost(request.headers.host) && isOwnOrigin(request.headers.origin, request.headers.host);
