@@ -1,15 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startFarm } from '../../camera-farm/farm.ts';
 import type { Farm } from '../../camera-farm/farm.ts';
 import { FAULT_NAMES, FAULTS, fits } from '../../camera-farm/faults.ts';
 import type { FaultName } from '../../camera-farm/faults.ts';
-import { settingsFrom } from '../../camera-farm/options.ts';
-import { scenePictures } from '../../camera-farm/pictures.ts';
-import { populate } from '../../camera-farm/population.ts';
-import { SceneRenderer } from '../../camera-farm/scenes/renderer.ts';
 import { openSink } from '../capture/sink.ts';
+import { drawPictures } from '../drawn-pictures.ts';
 import { answerQuestions, usage } from '../pinned.ts';
 import type { HostileCamera, HostilePlace, HostileScenario } from './scenario.ts';
 
@@ -26,21 +23,8 @@ const sink = await openSink();
 const farms: Farm[] = [];
 const faultsOf = new Map<Farm, Map<string, FaultName>>();
 
-/** Pictures drawn beforehand, a folder for each scene: drawing takes time that the cameras' answers would wait for. */
-function drawPictures(): void {
-  const settings = settingsFrom({ cameras: SCENES, ...SIZE });
-  const maker = scenePictures(new SceneRenderer(settings));
-  for (const camera of populate(settings)) {
-    mkdirSync(join(folder, camera.id));
-    for (let i = 0; i < FRAMES; i++) {
-      const since = Date.UTC(2026, 5, 21, 12) + i * 30_000;
-      writeFileSync(join(folder, camera.id, `${String(i).padStart(2, '0')}.jpg`), maker.make(camera, i, since).bytes);
-    }
-  }
-}
-
 async function open({ hostile, healthy }: HostileScenario): Promise<HostilePlace> {
-  drawPictures();
+  drawPictures(folder, { scenes: SCENES, frames: FRAMES, ...SIZE });
   const common = { ...SIZE, picturesFrom: folder, changeEverySeconds: CHANGE_SECONDS, log: 'none' as const };
   const mixed = { ...common, partsPerSecond: 5, camerasPerHost: 4, mjpegShare: MJPEG_SHARE };
   // Hosts that ask for rest stand apart: the other cameras of such a host are left alone whatever their own fault is.
