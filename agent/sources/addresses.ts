@@ -39,6 +39,18 @@ function unwrap(address: number[]): number[] {
   return WRAPPERS.some((wrapper) => inRange(address, wrapper)) ? address.slice(12) : address;
 }
 
+const ISATAP_MARKS = [
+  [0x00, 0x00, 0x5e, 0xfe],
+  [0x02, 0x00, 0x5e, 0xfe],
+];
+
+/** The IPv4 address at which an ISATAP tunnel ends (RFC 5214: the last four bytes of its interface identifier). */
+export function isatapTarget(address: Address): Address | undefined {
+  if (address.length !== 16) return undefined;
+  const isMarked = ISATAP_MARKS.some((mark) => mark.every((byte, i) => address[8 + i] === byte));
+  return isMarked ? address.slice(12) : undefined;
+}
+
 /** Parses `10.0.0.0/8`, `fd00::/8` or a single address; `undefined` when it is none. */
 export function parseRange(text: string): Range | undefined {
   const [base = '', length] = text.trim().split('/');

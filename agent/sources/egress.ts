@@ -3,37 +3,10 @@ import type { LookupAddress, LookupOptions } from 'node:dns';
 import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import { AppError } from '../../common/runtime/errors.ts';
-import { inRange, parseAddress, parseRange } from './addresses.ts';
-import type { Range } from './addresses.ts';
+import { inRange, isatapTarget, parseAddress, parseRange } from './addresses.ts';
+import type { Address, Range } from './addresses.ts';
 import { sourceError } from './errors.ts';
-
-/** Ranges that are no public host's (IANA's special-purpose registries), with the word that stands in the evidence. */
-const REFUSED: readonly (readonly [string, string])[] = [
-  ['0.0.0.0/8', 'unspecified'],
-  ['10.0.0.0/8', 'private'],
-  ['100.64.0.0/10', 'carrier-grade NAT'],
-  ['127.0.0.0/8', 'loopback'],
-  ['169.254.0.0/16', 'link-local'],
-  ['172.16.0.0/12', 'private'],
-  ['192.0.0.0/24', 'reserved'],
-  ['192.0.2.0/24', 'documentation'],
-  ['192.88.99.0/24', '6to4 relay'],
-  ['192.168.0.0/16', 'private'],
-  ['198.18.0.0/15', 'benchmarking'],
-  ['198.51.100.0/24', 'documentation'],
-  ['203.0.113.0/24', 'documentation'],
-  ['224.0.0.0/4', 'multicast'],
-  ['240.0.0.0/4', 'reserved'],
-  ['::/128', 'unspecified'],
-  ['::1/128', 'loopback'],
-  ['fc00::/7', 'private'],
-  ['fe80::/10', 'link-local'],
-  ['ff00::/8', 'multicast'],
-  ['2001::/23', 'reserved'],
-  ['2001:db8::/32', 'documentation'],
-  ['2002::/16', '6to4'],
-  ['3fff::/20', 'documentation'],
-];
+import { GLOBAL_UNICAST_V6, SPECIAL_RANGES } from './special-ranges.ts';
 
 const range = (text: string): Range => {
   const parsed = parseRange(text);
@@ -46,8 +19,14 @@ const range = (text: string): Range => {
   return parsed;
 };
 
-const REFUSED_RANGES = REFUSED.map(([text, word]) => ({ range: range(text), word }));
-const GLOBAL_UNICAST_V6 = range('2000::/3');
+const REFUSED = SPECIAL_RANGES.map(([text, word]) => ({ range: range(text), word }));
+const GLOBAL_V6 = range(GLOBAL_UNICAST_V6);
+
+function specialUseOf(address: Address): string | undefined {
+  const special = REFUSED.find((entry) => inRange(address, entry.range));
+  if (special) return special.word;
+  return address.length === 16 && !inRange(address, GLOBAL_V6) ? 'not public' : undefined;
+}
 
 export type Lookup = (
   hostname: string,
@@ -80,9 +59,9 @@ export class EgressRule {
     const address = parseAddress(text);
     if (!address) return 'not an address';
     if (this.#allowed.some((allowed) => inRange(address, allowed))) return undefined;
-    const refused = REFUSED_RANGES.find((entry) => inRange(address, entry.range));
-    if (refused) return refused.word;
-    return address.length === 16 && !inRange(address, GLOBAL_UNICAST_V6) ? 'not public' : undefined;
+    // Behind a public prefix a tunnel may end at an address of this site.
+    const tunnel = isatapTarget(address);
+    return specialUseOf(address) ?? (tunnel && specialUseOf(tunnel) && 'ISATAP');
   }
 
   /** Throws `SOURCE_BLOCKED` unless the address may be contacted. */

@@ -39,7 +39,16 @@ export function verdictOfSourceError(error: unknown): Judgement {
   return { verdict, evidence };
 }
 
-const REFUSED = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EADDRNOTAVAIL', 'EACCES']);
+// EINVAL: an address that no connection can be made to, like multicast.
+const REFUSED = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'EINVAL',
+]);
 const BROKEN = new Set([
   'ECONNRESET',
   'EPIPE',

@@ -21,7 +21,7 @@ export function parseRelayTarget(url: string, scheme: 'rtsp' | 'rtmp', credentia
   // Only for schemes that the URL standard knows are hosts brought into one spelling (octal, hexadecimal, percent signs).
   const asHttp = url.replace(/^[a-z]+:/i, 'http:');
   const parsed = URL.canParse(url) && URL.canParse(asHttp) ? new URL(url) : undefined;
-  if (parsed?.protocol !== `${scheme}:` || !/^[a-z]+:\/\//i.test(url))
+  if (parsed?.protocol !== `${scheme}:` || parsed.hostname === '' || !/^[a-z]+:\/\//i.test(url))
     throw new AppError('SOURCE_URL_INVALID', `The camera URL must be an absolute ${scheme}:// URL; correct it.`);
   const { hostname } = new URL(asHttp);
   const port = parsed.port === '' ? USUAL_PORT[scheme] : Number(parsed.port);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { DnsCache } from '../../agent/sources/dns-cache.ts';
 import { Decoders } from '../../agent/sources/ffmpeg/decoders.ts';
 import { EgressRule } from '../../agent/sources/egress.ts';
 import { HostLimiter } from '../../agent/sources/host-limiter.ts';
@@ -56,7 +57,9 @@ export function addProbe(cameras: Command, context: Context): void {
 
 async function probeOnce(request: ProbeRequest, config: AgentConfig, allow: readonly string[]): Promise<ProbeReport> {
   const clock = systemClock;
-  const egress = new EgressRule({ allow: [...config.egress.allow, ...allow] });
+  // Names are resolved as agents do it.
+  const dns = new DnsCache({ clock });
+  const egress = new EgressRule({ allow: [...config.egress.allow, ...allow], lookup: dns.lookup });
   const limiter = new HostLimiter({ clock, concurrency: 1, minDelayMs: 0 });
   const { userAgent } = config.egress;
   const { maxBytes, timeoutMs } = config.http;
@@ -68,6 +71,7 @@ async function probeOnce(request: ProbeRequest, config: AgentConfig, allow: read
   } finally {
     await decoders.close();
     await http.close();
+    dns.close();
   }
 }
 
