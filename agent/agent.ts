@@ -19,8 +19,7 @@ import { Reporter } from './report/reporter.ts';
 import { checkStep } from './states.ts';
 import type { AgentState } from './states.ts';
 import { ContactProbe } from './probe/contact.ts';
-import { PlaceholderKeeper } from './placeholder-keeper.ts';
-import { TakedownKeeper } from './takedown-keeper.ts';
+import { FleetLists } from './fleet-lists.ts';
 import { RecordingGuard } from './recording-guard.ts';
 import { HighestToken } from './highest-token.ts';
 import { Uploads } from './uploads.ts';
@@ -65,8 +64,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
   readonly #capacity: Capacity;
   readonly #highestToken: HighestToken;
   readonly #contact: ContactProbe;
-  readonly #takedowns: TakedownKeeper;
-  readonly #placeholders: PlaceholderKeeper;
+  readonly #lists: FleetLists;
   readonly #cancelled = new AbortController();
   #state: AgentState = 'INITIALIZED';
   #lastRenewal: { at: number; rate: number; late: number };
@@ -106,12 +104,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       ...{ keeper: () => this.#keeper, flush: () => this.#report() },
     });
     this.#link = new CoordinatorLink({ ...options, hello: () => this.#hello() });
-    this.#placeholders = new PlaceholderKeeper({
-      link: this.#link,
-      apply: (list) => pool.setPlaceholders(list),
-      logger,
-    });
-    this.#takedowns = new TakedownKeeper({ link: this.#link, apply: (list) => pool.setTakedowns(list), logger });
+    this.#lists = new FleetLists({ link: this.#link, pool, logger });
     this.#keeper = new LeaseKeeper({
       link: this.#link,
       holder: pool,
@@ -209,7 +202,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
       if (event === 'work:available') this.#keeper.requestWork();
       else if (event === 'shard:changed') this.#keeper.shardChanged(payload as never);
       else if (event === 'lease:lost') this.#keeper.leaseLost(payload as never);
-      else if (event === 'takedown:changed') this.#takedowns.heard(revision);
+      else if (event === 'takedown:changed') this.#lists.takedowns.heard(revision);
       else if (event === 'model:available') void this.#switchModel(version);
       else if (event === 'camera:watch') pool.watch(cameraIds, seconds);
       else if (event === 'camera:capture') pool.captureNow(cameraIds);
@@ -220,7 +213,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     this.#syncClocks();
     this.#reporter.setPeriod(welcome.reportMs);
     if (this.#state === 'CONNECTING') this.#setState('RUNNING', 'the coordinator said welcome');
-    if (welcome.takedowns) this.#takedowns.take(welcome.takedowns);
+    this.#lists.welcomed(welcome);
     this.#outbox.hurry();
     this.#keeper.welcome(welcome);
     void this.#switchModel(welcome.modelVersion);
@@ -231,8 +224,7 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     this.#highestToken.saw(this.#keeper.highestToken);
     this.#options.pool.hostNews.delivered();
     if (answer.rests && answer.rests.length > 0) this.#options.pool.learnRests(answer.rests);
-    if (answer.placeholderRevision !== undefined) this.#placeholders.heard(answer.placeholderRevision);
-    if (answer.takedownRevision !== undefined) this.#takedowns.heard(answer.takedownRevision);
+    this.#lists.renewed(answer);
     void this.#switchModel(answer.modelVersion);
   }
 
