@@ -1,14 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { credentialsSchema } from '../../common/domain/camera.ts';
 import type { Credentials } from '../../common/domain/camera.ts';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 import { writeDurably } from '../../common/storage/object-store.ts';
+import { seal, SEAL_KEY_BYTES, unseal } from '../../common/storage/seal.ts';
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const KEY_BYTES = 32;
+const KEY_BYTES = SEAL_KEY_BYTES;
 
 /** Reads the key of the credentials column from `keysFolder/credentials-key` (0600), or makes it at the first start. */
 export async function loadCredentialsKey(keysFolder: string): Promise<Buffer> {
@@ -40,22 +39,13 @@ export class CredentialsVault {
   }
 
   seal(credentials: Credentials, camera: string): Buffer {
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(camera));
-    const sealed = Buffer.concat([cipher.update(JSON.stringify(credentials), 'utf8'), cipher.final()]);
-    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+    return seal(this.#key, JSON.stringify(credentials), camera);
   }
 
   /** Rejects with `CREDENTIALS_UNREADABLE` where the key is another one or the value was changed. */
   open(sealed: Buffer, camera: string): Credentials {
     try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES), {
-        authTagLength: TAG_BYTES,
-      })
-        .setAAD(Buffer.from(camera))
-        .setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-      const plain = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
-      return credentialsSchema.parse(JSON.parse(plain.toString('utf8')));
+      return credentialsSchema.parse(JSON.parse(unseal(this.#key, sealed, camera)));
     } catch {
       throw new AppError(
         'CREDENTIALS_UNREADABLE',
