@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { promoteRules } from '../common/protocol/training.ts';
-import { decimal, folder, integer, listOf, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
+import { addressRange, decimal, folder, integer, listOf, oneOf, optional, text, url, yesOrNo } from './kinds.ts';
 import { invalid, loadConfig, setting } from './settings.ts';
 import type { ConfigOf, LoadedConfig, Sources } from './settings.ts';
 
@@ -129,6 +129,13 @@ export const coordinatorSchema = {
   politeness: {
     concurrencyPerHost: setting(integer(1, 100), 2, 'Requests at a time to one host, over all agents.'),
     minDelayMs: setting(integer(0, 600_000), 250, 'Pause between two requests to one host.'),
+  },
+  notifications: {
+    allow: setting(
+      listOf(addressRange, 'address ranges like 10.0.0.0/8 or fd00::/8'),
+      [],
+      'Private and loopback ranges in which mail servers and webhooks may lie; all of them are refused otherwise.',
+    ),
   },
   intake: {
     witness: setting(

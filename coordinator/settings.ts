@@ -28,5 +28,7 @@ export interface CoordinatorSettings {
   planner: { intervalSeconds: number };
   /** What may be asked of one host by the whole fleet. */
   politeness: { concurrencyPerHost: number; minDelayMs: number };
+  /** Private ranges in which mail servers and webhooks may lie. */
+  notifications: { allow: string[] };
   intake: { witness: boolean };
 }

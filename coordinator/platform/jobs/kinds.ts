@@ -26,6 +26,8 @@ export const jobKinds = {
   'frames.evict': { params: none, maxAttempts: 3, every: { seconds: 60 } },
   /** Looks whether to train anew; repeats where the configuration says so. */
   'training.run': { params: none, maxAttempts: 3 },
+  /** One attempt at a notification; the delivery itself says when the next one is due. */
+  'notifications.deliver': { params: z.strictObject({ deliveryId: z.number().int().positive() }), maxAttempts: 3 },
   /** Imports an uploaded camera file, which lies in the object store. */
   'cameras.import': {
     params: z.object({
