@@ -27,6 +27,8 @@ import { registryRoutes } from './registry/routes.ts';
 import { takedownRoutes } from './registry/takedown-routes.ts';
 import { healthMetrics } from './results/health/health.ts';
 import { cameraHealthRoutes } from './results/health/routes.ts';
+import { notificationMetrics } from './results/notifications/notifications.ts';
+import { notificationRoutes } from './results/notifications/routes.ts';
 import { resultRoutes } from './results/routes.ts';
 import { createRooms } from './rooms.ts';
 import type { Rooms, Wires } from './rooms.ts';
@@ -77,10 +79,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 /** Rooms before doors: nobody is let in before there is somebody to answer. Stopped in reverse, doors first. */
 async function startInOrder(
-  { fleet, health, jobs, currentModel }: Rooms,
+  { fleet, health, notifications, jobs, currentModel }: Rooms,
   { http, gateway, shutdown }: { http: Http; gateway: Gateway; shutdown: ShutdownStack },
 ): Promise<void> {
-  for (const [name, service] of Object.entries({ currentModel, fleet, health, jobs, http, gateway })) {
+  for (const [name, service] of Object.entries({ currentModel, fleet, health, notifications, jobs, http, gateway })) {
     shutdown.defer(name, () => service.stop());
     await service.start();
   }
@@ -120,7 +122,11 @@ function openHttp(
     sessions: rooms.fleet.sessions,
     database,
     logger,
-    metrics: createMetrics([...statusMetrics(status), healthMetrics(rooms.health)]),
+    metrics: createMetrics([
+      ...statusMetrics(status),
+      healthMetrics(rooms.health),
+      notificationMetrics(rooms.notifications),
+    ]),
     ready: { database: () => database.isReady(), redis: () => redisProbe.isReady() },
     pageFolder: PAGE_FOLDER,
     routes: [
@@ -136,6 +142,7 @@ function openHttp(
           : undefined,
       }),
       cameraHealthRoutes(rooms.health),
+      notificationRoutes(rooms.notifications),
       labelRoutes(rooms.labels),
       datasetRoutes({
         datasets: rooms.datasets,

@@ -19,6 +19,8 @@ import { jobKinds, withSchedule } from './platform/jobs/kinds.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { Registry } from './registry/registry.ts';
 import { CameraHealth } from './results/health/health.ts';
+import { createNotifications } from './results/notifications/create.ts';
+import type { Notifications } from './results/notifications/notifications.ts';
 import { Takedowns } from './registry/takedowns.ts';
 import { createResults } from './results/results.ts';
 import type { Results } from './results/results.ts';
@@ -36,6 +38,7 @@ export interface Rooms {
   fleet: Fleet;
   results: Results;
   health: CameraHealth;
+  notifications: Notifications;
   labels: Labels;
   datasets: Datasets;
   models: Models;
@@ -117,8 +120,21 @@ export function createRooms(
     onChanged: (version) => wires.gateway?.notifyAll('model:available', { version }),
   });
   const training = createTraining(ground, { labels, datasets, models, config, logger });
-  const jobs = createJobs(ground, { registry, fleet, results, health, training, config, logger });
-  return { registry, takedowns, fleet, results, health, labels, datasets, models, currentModel, training, jobs };
+  const notifications = createNotifications({
+    database,
+    key: ground.credentialsKey,
+    allow: config.notifications.allow,
+    silentAfterMs: settings.ttlMs,
+    retentionDays: config.observations.retentionDays,
+    isFull: () => !results.frames.keeps,
+    enqueue: (deliveryId, uniqueKey) => jobs.enqueue('notifications.deliver', { deliveryId }, { uniqueKey }),
+    logger: logger.child({ room: 'notifications' }),
+  });
+  const jobs: Rooms['jobs'] = createJobs(ground, {
+    ...{ registry, fleet, results, health, notifications, training, config, logger },
+  });
+  const learning = { labels, datasets, models, currentModel, training };
+  return { registry, takedowns, fleet, results, health, notifications, ...learning, jobs };
 }
 
 /** Fresh frames of all cameras: the agents that hold them are told. */
@@ -169,10 +185,11 @@ function createJobs(
     fleet,
     results,
     health,
+    notifications,
     training,
     config,
     logger,
-  }: Pick<Rooms, 'registry' | 'fleet' | 'results' | 'health' | 'training'> & {
+  }: Pick<Rooms, 'registry' | 'fleet' | 'results' | 'health' | 'notifications' | 'training'> & {
     config: CoordinatorSettings;
     logger: Logger;
   },
@@ -188,9 +205,11 @@ function createJobs(
         // No batch can refer to what ended longer ago than observations are kept.
         await fleet.prune(config.observations.retentionDays);
         await health.prune();
+        await notifications.prune();
         return results.jobs['observations.retention']();
       },
       'training.run': () => training.runSchedule(),
+      'notifications.deliver': ({ params }, { signal }) => notifications.deliver(params.deliveryId, signal),
       'cameras.import': async ({ params }, { signal, progress }) => {
         const report = await registry.import(await store.stream(params.objectKey), {
           sync: params.sync,

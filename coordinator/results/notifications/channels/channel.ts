@@ -1,14 +1,10 @@
-import type { LookupFunction } from 'node:net';
 import { z } from 'zod';
+import type { AddressRule } from '../../../../common/network/address-rule.ts';
 import type { ChannelKindRow, NotificationMessage } from '../../../../common/protocol/notifications.ts';
 import { AppError } from '../../../../common/runtime/errors.ts';
 
-/** Which addresses may be contacted; the same rule as for everything else that is opened because somebody named it. */
-export interface Egress {
-  /** Throws unless the address may be contacted. */
-  check(host: string, address: string): void;
-  readonly lookup: LookupFunction;
-}
+/** Which addresses may be contacted: one rule for everything that is opened because somebody named it. */
+export type Egress = Pick<AddressRule, 'check' | 'lookup'>;
 
 /** A message on its way. */
 export interface Outgoing {

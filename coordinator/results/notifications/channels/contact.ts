@@ -2,8 +2,8 @@ import { connect, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
 import type { Dispatcher } from 'undici';
-import { buildConnector } from 'undici';
-import type { Egress, Wire } from './channel.ts';
+import { createConnector } from '../../../../common/network/address-rule.ts';
+import type { Wire } from './channel.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Enough of an answer to say what is wrong; a server that says more is not listened to. */
@@ -22,7 +22,8 @@ export async function post(
   { headers, body, anyCertificate }: { headers: Record<string, string>; body: string; anyCertificate: boolean },
   { egress, signal }: Wire,
 ): Promise<Posted> {
-  const client = new Client(url.origin, { connect: connectorOf(egress, anyCertificate), pipelining: 0 });
+  const rule = { connectTimeoutMs: CONNECT_TIMEOUT_MS, allowInvalidCertificates: anyCertificate };
+  const client = new Client(url.origin, { connect: createConnector(egress, rule) });
   try {
     const path = `${url.pathname}${url.search}`;
     const answer = await client.request({ method: 'POST', path, headers, body, signal });
@@ -30,28 +31,6 @@ export async function post(
   } finally {
     await client.destroy();
   }
-}
-
-function connectorOf(egress: Egress, anyCertificate: boolean): buildConnector.connector {
-  const open = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
-    rejectUnauthorized: !anyCertificate,
-    lookup: egress.lookup,
-  });
-  return (target, callback) => {
-    try {
-      checkLiteral(target.hostname, egress);
-    } catch (error) {
-      return void queueMicrotask(() => callback(error as Error, null));
-    }
-    open(target, callback);
-  };
-}
-
-/** Sockets do not look up addresses, so those are judged before. */
-function checkLiteral(host: string, egress: Egress): void {
-  const bare = host.replace(/^\[|\]$/g, '');
-  if (isIP(bare)) egress.check(bare, bare);
 }
 
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
@@ -69,7 +48,8 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
 export function openSocket(host: string, port: number, { egress, signal }: Wire): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    checkLiteral(host, egress);
+    // Sockets do not look up addresses, so those are judged before.
+    if (isIP(host)) egress.check(host, host);
     const socket = connect({ host, port, lookup: egress.lookup });
     const timer = setTimeout(
       () => give(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`)),

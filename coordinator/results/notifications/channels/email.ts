@@ -1,4 +1,5 @@
 import { createTransport } from 'nodemailer';
+import type { GetSocketCallback } from 'nodemailer/lib/mailer';
 import { z } from 'zod';
 import { codeOf, messageOf } from '../../../../common/runtime/errors.ts';
 import { channelKind, deliveryError } from './channel.ts';
@@ -87,7 +88,7 @@ async function sendMail(
     tls: { rejectUnauthorized: certificate === 'verified', minVersion: 'TLSv1.2' },
     disableFileAccess: true,
     disableUrlAccess: true,
-    getSocket: (_options, callback) => callback(null, { connection }),
+    getSocket: (_options: unknown, callback: GetSocketCallback) => callback(null, { connection }),
   });
   try {
     const { response, rejected } = await transport.sendMail({
