@@ -1,6 +1,7 @@
-import type { EncodedFrame } from '../../common/domain/frame.ts';
+import type { CapturedAt, EncodedFrame } from '../../common/domain/frame.ts';
 import { sleepUnder } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
+import { exifInstant } from './exif.ts';
 import { header } from './exchange.ts';
 import type { Reply } from './exchange.ts';
 import { SCENE_HEADER, sceneLabelIn } from './scene-label.ts';
@@ -69,13 +70,24 @@ export function checkStatus(status: number, host: string): void {
 const CLOCK_SLACK_MS = 5_000;
 
 /**
- * Last-Modified by our clock. Where the camera's own clock is wrong its Date is wrong by as much, so that their difference is
- * the picture's age. What lies in the future is worth nothing.
+ * An instant that the camera told, by our clock. Where the camera's own clock is wrong its Date is wrong by as much, so that
+ * their difference is the picture's age. What lies in the future is worth nothing.
  */
-function capturedAt(lastModified: number, date: number, fetchedAt: number): number | undefined {
+function byOurClock(told: number, date: number, fetchedAt: number): number | undefined {
   const clockError = Math.abs(date - fetchedAt) > CLOCK_SLACK_MS ? date - fetchedAt : 0;
-  const at = lastModified - clockError;
+  const at = told - clockError;
   return at > 0 && at <= fetchedAt ? at : undefined;
+}
+
+function capturedAt({ rawHeaders, fetchedAt }: Reply, frame: EncodedFrame): CapturedAt {
+  const date = Date.parse(header(rawHeaders, 'date') ?? '');
+  if (frame.lastModified !== undefined) {
+    const at = byOurClock(Date.parse(frame.lastModified), date, fetchedAt);
+    if (at !== undefined) return { at, origin: 'header' };
+  }
+  const stamp = frame.bytes ? exifInstant(frame.bytes) : undefined;
+  const at = stamp === undefined ? undefined : byOurClock(stamp, date, fetchedAt);
+  return at === undefined ? { at: fetchedAt, origin: 'fetch' } : { at, origin: 'exif' };
 }
 
 function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
@@ -92,15 +104,7 @@ function frameOf(reply: Reply, bytes: Buffer | null): EncodedFrame {
   if (contentType !== undefined) frame.contentType = contentType;
   if (sceneLabel !== undefined) frame.sceneLabel = sceneLabel;
   if (etag !== undefined && SENDABLE.test(etag)) frame.etag = etag;
-  if (lastModified !== undefined && SENDABLE.test(lastModified)) {
-    frame.lastModified = lastModified;
-    const at = capturedAt(
-      Date.parse(lastModified),
-      Date.parse(header(reply.rawHeaders, 'date') ?? ''),
-      reply.fetchedAt,
-    );
-    if (at !== undefined) frame.capturedAt = { at, origin: 'header' };
-  }
-  frame.capturedAt ??= { at: reply.fetchedAt, origin: 'fetch' };
+  if (lastModified !== undefined && SENDABLE.test(lastModified)) frame.lastModified = lastModified;
+  frame.capturedAt = capturedAt(reply, frame);
   return frame;
 }

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import sharp from 'sharp';
 import { afterEach, expect, test } from 'vitest';
 import { EgressRule } from '../../../agent/sources/egress.ts';
 import { verdictOfSourceError } from '../../../agent/sources/errors.ts';
@@ -93,6 +94,24 @@ test('a snapshot comes with its bytes, validators and times, over one kept conne
   expect(headers.every(({ authorization }) => authorization === undefined)).toBe(true);
   expect(headers[0]!['accept-encoding']).toBeUndefined();
   expect(headers[0]!['x-camfleet-attempt']).toBeUndefined();
+});
+
+test("without a date in the headers the picture's own one counts, corrected by the camera's clock", async () => {
+  const jpeg = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#888' } })
+    .withExif({ IFD2: { DateTimeOriginal: '2026:07:01 13:30:05', OffsetTimeOriginal: '+02:00' } })
+    .jpeg()
+    .toBuffer();
+  let clock: string | undefined;
+  const port = await serve((_request, response) => {
+    if (clock !== undefined) response.setHeader('date', clock);
+    response.end(jpeg);
+  });
+  const source = snapshot(`http://127.0.0.1:${port}/now.jpg`);
+  expect((await source.fetchOnce({})).capturedAt).toEqual({ at: Date.parse('2026-07-01T11:30:05Z'), origin: 'exif' });
+  // By its own clock it took the picture ten seconds ago.
+  clock = 'Wed, 01 Jul 2026 11:30:15 GMT';
+  const { capturedAt, fetchedAt } = await source.fetchOnce({});
+  expect(capturedAt).toEqual({ at: fetchedAt - 10_000, origin: 'exif' });
 });
 
 test('with the option on, the attempt’s number is told to the camera', async () => {
