@@ -32,6 +32,7 @@ const MOST_UNCOUNTED = 0.01;
 
 const say = (text: string): void => console.error(text);
 
+/** What a fleet of one size costs while nothing happens. */
 interface Level {
   cores: number;
   coordinatorCores: number;
@@ -40,12 +41,11 @@ interface Level {
   coordinatorMb: number;
   databaseMb: number;
   acceptSeconds: number;
-  releaseSeconds: number;
   seen: Measured;
   agentCores: number;
 }
 
-async function measure(cameras: number, seconds: number): Promise<Level> {
+async function measure(cameras: number, seconds: number): Promise<Level & { releaseSeconds: number }> {
   const shutdown = new ShutdownStack();
   const interrupted = (): void => void shutdown.stop().then(() => process.exit(1));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
@@ -65,13 +65,15 @@ async function measure(cameras: number, seconds: number): Promise<Level> {
     const wall = after.at - before.at;
     const coordinatorCores = (after.coordinatorMs - before.coordinatorMs) / wall;
     const databaseCores = (after.databaseMs - before.databaseMs) / wall;
-    return {
+    const level: Level = {
       ...{ cores: coordinatorCores + databaseCores, coordinatorCores, databaseCores },
       memoryMb: memory.coordinatorMb + memory.databaseMb + memory.redisMb,
       ...{ coordinatorMb: memory.coordinatorMb, databaseMb: memory.databaseMb },
       ...{ acceptSeconds, seen, agentCores: (seen.cpuMs - idle.cpuMs) / (seen.at - idle.at) },
-      releaseSeconds: await release(fleet, Math.ceil(agentsFor(cameras) / 10)),
     };
+    // Told before the agents die: a fleet that does not recover has a cost all the same.
+    sayLevel(cameras, level);
+    return { ...level, releaseSeconds: await release(fleet, Math.ceil(agentsFor(cameras) / 10)) };
   } finally {
     await shutdown.stop();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, interrupted);
@@ -175,7 +177,6 @@ async function main(): Promise<number> {
   for (const cameras of sizes.toSorted((a, b) => a - b)) {
     say(`${cameras} cameras, ${agentsFor(cameras)} agents`);
     const level = await measure(cameras, seconds);
-    sayLevel(cameras, level);
     figures[`coresAt${suffix(cameras)}`] = level.cores;
     figures[`releaseSecondsAt${suffix(cameras)}`] = level.releaseSeconds;
     Object.assign(figures, figuresOf(level));
@@ -185,7 +186,7 @@ async function main(): Promise<number> {
 }
 
 /** Of the largest fleet: it is measured last. */
-function figuresOf({ seen, ...level }: Level): Record<string, number> {
+function figuresOf({ seen, ...level }: Level & { releaseSeconds: number }): Record<string, number> {
   const { coordinatorCores, databaseCores, memoryMb, coordinatorMb, databaseMb, acceptSeconds, releaseSeconds } = level;
   return {
     ...{ coordinatorCores, databaseCores, memoryMb, coordinatorMb, databaseMb, acceptSeconds, releaseSeconds },
