@@ -84,7 +84,11 @@ async function identify(config: AgentConfig, invitation: string | undefined): Pr
 async function createAgent(config: AgentConfig, identity: Identity, logger: Logger): Promise<Agent> {
   const sessionId = randomUUID();
   const { workers } = config.capture;
-  const { items, capacity } = await probeMachine({ dataFolder: config.dataFolder, workers });
+  const { items, capacity } = await probeMachine({
+    dataFolder: config.dataFolder,
+    workers,
+    ffmpeg: config.streams.ffmpeg ?? undefined,
+  });
   describeProbe(items).forEach(say);
   const http = new CoordinatorHttp({ url: identity.coordinatorUrl });
   const told: { agent?: Agent } = {};

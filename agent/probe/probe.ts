@@ -1,6 +1,7 @@
 import type { ProbeItem } from '../../common/protocol/agent-link.ts';
 import { probeCpu } from './cpu.ts';
 import { probeDisk } from './disk.ts';
+import { probeFfmpeg } from './ffmpeg.ts';
 import { probeDescriptors, probeMemory } from './limits.ts';
 
 /** Slower than this and a hundred changing cameras a minute are too many. */
@@ -13,10 +14,15 @@ export interface ProbeResult {
 }
 
 /** Looks at what the agent needs of its machine. Takes about a second; throws nothing. */
-export async function probeMachine(options: { dataFolder: string; workers: number }): Promise<ProbeResult> {
+export async function probeMachine(options: {
+  dataFolder: string;
+  workers: number;
+  /** The operator's ffmpeg. */
+  ffmpeg?: string | undefined;
+}): Promise<ProbeResult> {
   const cpu = probeCpu(options.workers);
-  const items = [cpu.item, probeMemory(), await probeDisk(options.dataFolder), await probeDescriptors()];
-  return { items, capacity: cpu.capacity };
+  const others = [probeDisk(options.dataFolder), probeDescriptors(), probeFfmpeg(options.ffmpeg)];
+  return { items: [cpu.item, probeMemory(), ...(await Promise.all(others))], capacity: cpu.capacity };
 }
 
 /** Wrong clocks do no harm to dates (those follow the coordinator), but to certificates and logs. */

@@ -17,6 +17,15 @@ export interface Task {
 const QUALITY = '3';
 
 /**
+ * What cameras send. ffmpeg has hundreds of decoders, for games and scanners, in which most of its weaknesses are found; a stream
+ * names the one that it wants. Sound is not decoded, but its parameters may be.
+ */
+const DECODERS = [
+  ...['h264', 'hevc', 'mjpeg', 'mpeg4', 'mpeg2video', 'mpeg1video', 'h263', 'flv', 'vp8', 'vp9', 'libdav1d', 'av1'],
+  ...['aac', 'mp3', 'mp3float', 'pcm_alaw', 'pcm_mulaw', 'opus'],
+].join(',');
+
+/**
  * The command line for key frames as JPEGs on standard output. The decoder is given key frames only (`-skip_frame nokey`) and
  * hands each over at once (`low_delay`, one thread): with reordering or frame threads it would wait for the following ones.
  */
@@ -26,6 +35,7 @@ export function ffmpegArguments({ input, everyMs, maxPixels, release }: Task): s
     '-nostdin',
     ...['-loglevel', 'warning'],
     ...['-protocol_whitelist', input.kind === 'pipe' ? 'pipe' : `${input.scheme},tcp`],
+    ...['-codec_whitelist', DECODERS],
     ...probing(input),
     ...['-threads', '1', '-skip_frame', 'nokey', '-flags', 'low_delay', '-max_pixels', String(maxPixels)],
     ...source(input),

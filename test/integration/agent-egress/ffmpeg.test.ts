@@ -121,6 +121,17 @@ describe.skipIf(missing !== undefined)(`ffmpeg opens no connection (${missing ??
     expect(inside.contacts()).toBeGreaterThan(0);
   });
 
+  test('nor does it use decoders that no camera needs', async () => {
+    const png = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=1:duration=1', '-c:v', 'png', '-f', 'mov', 'x.mov'];
+    await promisify(execFile)('ffmpeg', ['-nostdin', '-loglevel', 'error', ...png], { cwd: folder });
+    const words = ffmpegArguments({ input: { kind: 'pipe', format: 'mov' }, maxPixels: 1e6 });
+    const child = await run(
+      words.map((word) => (word === 'pipe' ? 'pipe,file' : word === 'pipe:0' ? join(folder, 'x.mov') : word)),
+      '',
+    );
+    expect(child.tail).toMatch(/not on whitelist/);
+  });
+
   test('while it decodes a segment of HLS', async () => {
     const segment = await readFile(join(folder, 'a.ts'));
     let go = (): void => {};
