@@ -9,6 +9,7 @@ import { addHealthCommands } from './health.ts';
 import { addJobCommands } from './jobs.ts';
 import { addLabelCommands } from './labels.ts';
 import { addModelCommands } from './models.ts';
+import { addNotificationCommands } from './notifications.ts';
 import { addProgramCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
 import { addTrainBenchmarkCommand } from './train-benchmark.ts';
@@ -41,6 +42,7 @@ export function createProgram(context: Context, version: string): Command {
   addJobCommands(program, context);
   addStatusCommand(program, context);
   addHealthCommands(program, context);
+  addNotificationCommands(program, context);
   addConfigCommands(program, context);
   forAll(program, (command) =>
     command
