@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EgressRule } from '../../../agent/sources/egress.ts';
 import { createLogger, silentLogger } from '../../../common/runtime/logger.ts';
 import { ruleInputSchema } from '../../../common/protocol/notifications.ts';
 import { BullJobQueue } from '../../../coordinator/platform/jobs/bull-job-queue.ts';
 import { jobKinds } from '../../../coordinator/platform/jobs/kinds.ts';
 import type { Database } from '../../../coordinator/platform/database/database.ts';
-import { Notifications } from '../../../coordinator/results/notifications/notifications.ts';
-import type { NotificationsOptions } from '../../../coordinator/results/notifications/notifications.ts';
+import { createNotifications } from '../../../coordinator/results/notifications/create.ts';
+import type { Notifications, NotificationsOptions } from '../../../coordinator/results/notifications/notifications.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -59,10 +58,10 @@ afterEach(async () => {
 });
 
 /** A coordinator's notifications with its jobs, on the servers that the test shares. */
-async function startNotifications(options: Partial<NotificationsOptions> = {}) {
-  const notifications: Notifications = new Notifications({
+async function startNotifications(options: Partial<NotificationsOptions & { allow: string[] }> = {}) {
+  const notifications: Notifications = createNotifications({
     ...{ database, logger, key: KEY, retentionDays: 90, everyMs: 50, silentAfterMs: 15_000 },
-    egress: new EgressRule({ allow: ['127.0.0.0/8'] }),
+    allow: ['127.0.0.0/8'],
     isFull: () => false,
     pause: { firstMs: 50, ceilingMs: 50 },
     leastPauseMs: 1,
@@ -386,4 +385,33 @@ test('agents that fall silent, and room that runs out, are told and told again w
   const over = () => receiver.received.flatMap(({ json }) => json.ended.map(({ reason }) => reason));
   await eventually(() => over().length === 2);
   expect(over().toSorted()).toEqual(['Agent attic is heard again.', 'New frames are kept again.']);
+});
+
+test('what cameras and sources call themselves breaks no header and means nothing to a browser', async () => {
+  const { notifications } = await startNotifications();
+  await notifications.channels.add(hook());
+  await notifications.channels.add(post());
+  await notifications.rules.add(rule({ channels: ['hook', 'post'] }), by);
+  const evil = 'port\r\nBcc: evil@example.org\r\n\r\n<script>alert(1)</script>\u202e<!channel>';
+  const [camera] = await fleet.addCameras([{ host: 'one.example', name: evil }]);
+  const incident = await database.one<{ id: number }>(
+    `insert into incidents (kind, key, state, verdict, opened_at, cameras, total)
+     values ('source', $1, 'offline', 'timeout', now(), 1, 1) returning id`,
+    [evil],
+  );
+  await database.query('insert into incident_cameras values ($1, $2, now())', [incident.id, camera]);
+  await database.query('update camera_health set incident_id = $1', [incident.id]);
+  await notifications.pass();
+  const letter = await eventually(() => mail.mails[0]);
+  const [headers = '', ...body] = letter.raw.split('\r\n\r\n');
+  expect(letter.to).toEqual(['ops@example.org']);
+  expect(headers).not.toMatch(/^(Bcc|X-)/im);
+  expect(headers).toMatch(/^Content-Type: text\/plain/m);
+  expect(body.join('')).not.toMatch(/<|>|\u202e/);
+  const { json, body: bytes } = await eventually(() => receiver.received[0]);
+  expect(json.subject + json.text).not.toMatch(/[<>\u202e\r]/);
+  expect(json.subject).toMatch(/^1 camera of source port Bcc/);
+  // Programs get names as they are, inside of JSON.
+  expect(json.began[0]?.examples).toEqual([{ id: camera, name: evil }]);
+  expect(bytes.split('\n')).toHaveLength(1);
 });
