@@ -3,16 +3,15 @@ import type { Command } from 'commander';
 import { AppError, EXIT, codeOf, messageOf } from '../../common/runtime/errors.ts';
 import type { Backbone } from '../../trainer/backbone/backbone.ts';
 import { backbonesOf, checkFiles, findBackbone, listBackbones } from '../../trainer/backbone/folder.ts';
-import type { BackboneEntry } from '../../trainer/backbone/folder.ts';
 import type { ImportOptions } from '../../trainer/backbone/import-options.ts';
 import { KNOWN_WEIGHTS } from '../../trainer/backbone/known-weights.ts';
-import { listing, progressBar, table } from './terminal.ts';
+import { addQuantiseCommand } from './backbone-quantise.ts';
+import { worksOnFiles, printOne, summaryOf, tell } from './backbone-output.ts';
+import type { DataOptions } from './backbone-output.ts';
+import { progressBar, table } from './terminal.ts';
 import { decimal, print, printLines, verb } from './verb.ts';
-import type { Context, Printing } from './verb.ts';
+import type { Context } from './verb.ts';
 
-interface DataOptions extends Printing {
-  data: string;
-}
 interface ImportFlags extends DataOptions {
   name?: string;
   cut?: string;
@@ -27,14 +26,14 @@ interface FetchFlags extends DataOptions {
 
 /** The trainer's own verbs: they work on files, no coordinator need run. */
 export function addBackboneCommands(program: Command, context: Context): void {
-  const backbone = program.command('backbone').description('Networks that the trainer builds on: import, fetch, list');
+  const backbone = program
+    .command('backbone')
+    .description('Networks that the trainer builds on: import, fetch, quantise, list');
   addReads(backbone, context);
   addImport(backbone, context);
   addFetch(backbone, context);
+  addQuantiseCommand(backbone, context);
 }
-
-const worksOnFiles = (command: Command): Command =>
-  command.option('--data <folder>', 'data folder', 'data').option('--json', 'print one JSON document');
 
 function addReads(backbone: Command, context: Context): void {
   const list = verb(backbone, 'list', 'Backbones in the data folder', ['backbone list', 'backbone list --json']);
@@ -116,39 +115,6 @@ function addFetch(backbone: Command, context: Context): void {
     tell(context, made);
     printOne(context, options, made);
   });
-}
-
-function tell(context: Context, { warnings }: Backbone): void {
-  for (const warning of warnings) context.terminal.err(`Warning: ${warning}.\n`);
-}
-
-function printOne(context: Context, options: Printing, entry: BackboneEntry): void {
-  const { digest, folder, manifest } = entry;
-  print(context, options, { digest, folder, ...manifest }, () =>
-    listing({
-      ...summaryOf(entry),
-      features: summaryOf(entry).features.join(' × '),
-      warnings: manifest.warnings.join('; '),
-    }),
-  );
-}
-
-function summaryOf({ digest, folder, manifest }: BackboneEntry) {
-  const { identity, name, source, createdAt, warnings } = manifest;
-  return {
-    digest,
-    name,
-    kind: identity.kind,
-    cut: identity.cut,
-    features: identity.featureDims,
-    precision: identity.precision,
-    input: `${identity.input.width} × ${identity.input.height}, ${identity.input.layout}`,
-    weights: identity.weights.sha256,
-    source,
-    createdAt,
-    folder,
-    warnings,
-  };
 }
 
 const usage = (message: string): AppError => new AppError('USAGE', message, { details: { exit: EXIT.usage } });

@@ -4,10 +4,13 @@ import { loadBackbone } from '../backbone/backbone.ts';
 import type { Backbone } from '../backbone/backbone.ts';
 import { writeBackbone } from '../backbone/folder.ts';
 import { calibrate } from './calibrate.ts';
+import { poolLast } from './pool-last.ts';
 import { quantise, tensorsToCalibrate } from './quantise.ts';
 
 /** Fewer pictures leave ranges to chance; design: at least 300 of the training part, stratified. */
 export const CALIBRATION_PICTURES = 300;
+/** The last words of `method` since average pooling comes after 1×1 convolutions. */
+export const POOLING = 'pooling last';
 /** Of all values of a tensor; on InceptionV3 this loses least (100: as good, 99.9: half as much again). */
 const PERCENTILE = 99.999;
 
@@ -35,7 +38,7 @@ export async function quantiseBackbone(
   { root, threads, name, percentile = PERCENTILE, now = new Date(), onProgress }: QuantiseOptions,
 ): Promise<Backbone> {
   const { width, height, layout } = backbone.input;
-  const onnx = await readFile(backbone.trunkFile);
+  const onnx = poolLast(await readFile(backbone.trunkFile));
   const ranges = await calibrate(onnx, tensorsToCalibrate(onnx), pictures, {
     threads,
     percentile,
@@ -66,7 +69,7 @@ export async function quantiseBackbone(
           from: backbone.digest,
           images: pictures.length,
           imagesDigest: digestOfPictures(pictures),
-          method: `static, U8S8, 7-bit weights by channel, ${percentile} % of the activations`,
+          method: `static, U8S8, 7-bit weights by channel, ${percentile} % of the activations, ${POOLING}`,
         },
       },
       warnings: [...warnings, ...few],

@@ -40,7 +40,7 @@ export function quantise(onnx: Uint8Array, ranges: ReadonlyMap<string, Range>): 
 class Plan {
   readonly graph: OnnxGraph;
   readonly quantised = new Set<string>();
-  /** ReLU or clip → the convolution whose output saturates for it. */
+  /** ReLU or clip → the convolution or pooling whose output saturates for it. */
   readonly absorbed = new Map<GraphNode, GraphNode>();
 
   constructor(graph: OnnxGraph) {
@@ -56,7 +56,8 @@ class Plan {
       const [before] = node.inputs;
       const producer = before === undefined ? undefined : graph.producerOf(before);
       const isLast = graph.outputs.some(({ name }) => name === before);
-      if (producer?.op === 'Conv' && !isLast && consumers.get(before as string) === 1 && this.#saturates(node))
+      const canSaturate = producer !== undefined && ['Conv', 'AveragePool'].includes(producer.op);
+      if (canSaturate && !isLast && consumers.get(before as string) === 1 && this.#saturates(node))
         this.absorbed.set(node, producer);
     }
     for (const node of graph.nodes) {
@@ -64,8 +65,8 @@ class Plan {
       for (const input of this.activationsOf(node)) this.quantised.add(input);
       for (const output of node.outputs.slice(0, 1)) this.quantised.add(output);
     }
-    for (const [activation, conv] of this.absorbed) {
-      this.quantised.delete(conv.outputs[0] as string);
+    for (const [activation, before] of this.absorbed) {
+      this.quantised.delete(before.outputs[0] as string);
       this.quantised.add(activation.outputs[0] as string);
     }
   }
@@ -127,12 +128,12 @@ class Quantiser {
   }
 
   #rewrite(node: GraphNode): void {
-    // Its convolution gives its output already.
+    // What comes before it gives its output already.
     if (this.#plan.absorbed.has(node)) return;
     const onBytes = this.#plan.isOnBytes(node);
     const inputs = node.inputs.map((input) => (this.#scales.has(input) ? dequantised(input) : input));
     if (onBytes && node.op === 'Conv') this.#quantiseConv(node, inputs);
-    const activation = [...this.#plan.absorbed].find(([, conv]) => conv === node)?.[0];
+    const activation = [...this.#plan.absorbed].find(([, before]) => before === node)?.[0];
     const outputs = [activation?.outputs[0] ?? (node.outputs[0] as string), ...node.outputs.slice(1)];
     const [output = ''] = outputs;
     if (!this.#plan.quantised.has(output)) return void this.#nodes.push({ ...node, inputs, outputs });
