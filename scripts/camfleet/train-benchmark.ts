@@ -26,6 +26,9 @@ interface BenchmarkFlags {
   features?: string;
   full?: boolean;
   level2?: boolean;
+  level2Passes?: number;
+  fresh?: boolean;
+  trunk?: 'fp32' | 'int8';
   force?: boolean;
   plan?: boolean;
   out: string;
@@ -35,7 +38,11 @@ interface BenchmarkFlags {
 const HELP = `
 Rows: the six of the paper's Table 1 (Basic CNN, deep features + SVM, transfer learning without, with basic and with
 balanced augmentation, the proposed method at T_r = .3, searched, and as the preset "modern"), and what the field
-expects today (balanced softmax, logit adjustment, cRT, CDB, M1 alone, means of two models).
+expects today (balanced softmax, logit adjustment, cRT, CDB, M1 alone, means of two models). "pilot" is a check with one
+softmax layer, no augmentation and 20 passes. --level-2 adds M0, M1 and their fusion with the top blocks fine-tuned, --fresh
+M0, M1 and their fusion without the pool of views; both on the first split of the smallest profile, unless --full.
+--trunk int8 makes an 8-bit trunk of the backbone (pictures of the first split's training part set its ranges), trains
+M0, M1 and their fusions on its features, and prints the paired loss of Avg F1 with its 95 % limits.
 
 It goes on where it was stopped: what is in --out and in the feature cache is never computed again, also with more
 splits, rows or profiles. One benchmark at a time may use a feature cache.
@@ -44,6 +51,7 @@ Examples:
   $ camfleet train benchmark --dataset places19 --profile profileB.json --balanced-test balanced-test.json --plan
   $ camfleet train benchmark --dataset places19 --profile profileA.json --profile profileB.json \\
       --balanced-test balanced-test.json --backbone inception_v3_notop.h5 --splits 10
+  $ camfleet train benchmark --dataset places19 --profile profileB.json --splits 10 --trunk int8 --rows m0,proposed-.3,modern
   $ camfleet train benchmark --dataset my-snapshot --rows m0,modern,mean --splits 3
 `;
 
@@ -72,6 +80,17 @@ export function addTrainBenchmarkCommand(program: Command, context: Context): vo
     .option('--threads <n>', 'of trunk and engine (default: all cores)', wholeNumber(1, 1024))
     .option('--features <dir>', 'feature cache (default: OUT/features)')
     .option('--level-2', 'rows that train the top blocks, too: hours without a GPU, gigabytes of cache')
+    .option('--level-2-passes <n>', 'passes of level 2 (default: 20)', wholeNumber(1, 1000))
+    .option(
+      '--fresh',
+      'M0 and M1 with a new view of a picture every time, too: hours; sizes what the pool of views costs',
+    )
+    .addOption(
+      new Option('--trunk <precision>', 'int8: make an 8-bit trunk, train on it, too, and say what it costs').choices([
+        'fp32',
+        'int8',
+      ]),
+    )
     .option('--full', 'costly rows on every split of every profile')
     .option('--force', 'go on although the same picture or camera is in two parts')
     .option('--plan', 'say what it would cost, and stop')
@@ -95,7 +114,7 @@ async function run(flags: BenchmarkFlags, { terminal }: Context): Promise<void> 
     const { availableParallelism } = await import('node:os');
     // Loaded here: ONNX Runtime would slow every other command's start.
     const { runBenchmark } = await import('../../trainer/benchmark/main.ts');
-    const { profile, split, views, plan, data, threads, json, level2, ...same } = flags;
+    const { profile, split, views, plan, data, threads, json, level2, level2Passes, ...same } = flags;
     const outcome = await runBenchmark(
       {
         ...same,
@@ -105,6 +124,7 @@ async function run(flags: BenchmarkFlags, { terminal }: Context): Promise<void> 
         mostViews: views,
         planOnly: plan,
         levelTwo: level2,
+        levelTwoPasses: level2Passes,
         threads: threads ?? availableParallelism(),
       },
       hooksOf(terminal, stopping.signal),
@@ -119,7 +139,7 @@ async function run(flags: BenchmarkFlags, { terminal }: Context): Promise<void> 
 }
 
 /** A path is taken as it is, anything else is the name of an imported backbone. */
-async function backboneOf(which: string, data: string): Promise<string> {
+export async function backboneOf(which: string, data: string): Promise<string> {
   const { stat } = await import('node:fs/promises');
   if (await stat(which).catch(() => undefined)) return which;
   return (await findBackbone(backbonesOf(data), which)).folder;
@@ -157,7 +177,7 @@ const timeOf = (seconds: number): string =>
 
 function show(terminal: Terminal, report: BenchmarkReport, out: string): void {
   const figure = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(3));
-  const { ground, bars, claims, rows, profiles, warnings, differences } = report;
+  const { ground, bars, claims, rows, profiles, warnings, differences, int8, approximations } = report;
   for (const { name } of profiles) {
     terminal.out(`\n${name}, judged on ${ground}, mean over runs; differences to M0 with their 95 % interval\n`);
     terminal.out(
@@ -175,6 +195,11 @@ function show(terminal: Terminal, report: BenchmarkReport, out: string): void {
     );
   }
   for (const { row, verdict } of bars) terminal.out(`Bar of ${row}: ${verdict}\n`);
+  for (const row of int8?.rows ?? []) terminal.out(`${row.words}\n`);
+  for (const { fresh, cached, difference } of approximations) {
+    const { mean, lower, upper } = difference.macroF1;
+    terminal.out(`${fresh} − ${cached}: Avg F1 ${figure(mean)} [${figure(lower)}, ${figure(upper)}]\n`);
+  }
   for (const { words: claim, verdict } of claims) terminal.out(`${claim}: ${verdict}\n`);
   for (const warning of warnings) terminal.err(`Note: ${warning}\n`);
   terminal.out(`Report ${out}/report.html\n`);

@@ -2,7 +2,8 @@ import type { ThresholdPoint } from '../../common/domain/training.ts';
 import type { Comparison, PairedDifference } from '../evaluate/bootstrap.ts';
 import type { Claim, ClaimVerdict, JudgedBar } from './bars.ts';
 import type { Convergence } from './convergence.ts';
-import type { Figures, Ground } from './judge.ts';
+import type { Int8Report } from './int8.ts';
+import type { FigureName, Figures, Ground } from './judge.ts';
 import type { PaperFigures } from './rows.ts';
 import type { BenchmarkSettings } from './settings.ts';
 import type { Iteration } from './train-head.ts';
@@ -32,7 +33,7 @@ export interface ReportedRow {
   name: string;
   title: string;
   short: string;
-  group: 'paper' | 'field';
+  group: 'paper' | 'field' | 'check';
   paper: PaperFigures | null;
   profiles: Record<string, RowOnProfile>;
 }
@@ -70,6 +71,10 @@ export interface BenchmarkReport {
   /** Paired differences to M0: of all profiles together, and of each. */
   differences: Partial<Record<Ground, { all: Comparison; profiles: Record<string, Comparison> }>>;
   bars: JudgedBar[];
+  /** Rows with fresh views minus the same rows on the pool of views; where they were asked for. */
+  approximations: { fresh: string; cached: string; difference: Record<FigureName, PairedDifference> }[];
+  /** The 8-bit trunk beside the fp32 one; where it was asked for. */
+  int8: Int8Report | null;
   claims: (Claim & { difference: PairedDifference | null; verdict: ClaimVerdict })[];
   warnings: string[];
 }

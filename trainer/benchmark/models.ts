@@ -1,6 +1,7 @@
 import type { Clock } from '../../common/runtime/clock.ts';
 import { ratiosOf } from '../../common/domain/dataset.ts';
 import { levelOneNetwork } from '../backbone/backbone.ts';
+import type { Network } from '../engine/network.ts';
 import { svcDecisions, trainLinearSvc } from '../baselines/linear-svc.ts';
 import { datasetFingerprint, indicesOf } from '../dataset/dataset.ts';
 import type { TrainSession } from '../engine/engine.ts';
@@ -127,7 +128,8 @@ export class SplitModels {
     if (!maps) throw new RangeError('Level 2 was not asked for.');
     return this.#kept(`${name}/level-2`, async () => {
       const everything = this.truth.training.map((_, i) => i);
-      const { session } = await this.#train(name, everything);
+      // Counted with the steps of level 2.
+      const { session } = await this.#train(name, everything, () => undefined);
       const head = (await session.state()).parameters;
       await session.close();
       const recipe = this.#recipes[name];
@@ -140,17 +142,25 @@ export class SplitModels {
     return this.#fold.flatMap((other, i) => ((other === fold) === isInside ? [i] : []));
   }
 
-  #train(name: RecipeName, subset: readonly number[]): Promise<Trained> {
-    const { backbone, vectors, settings, seed, engine, threads, signal, onSteps } = this.context;
+  #train(name: RecipeName, subset: readonly number[], onSteps = this.context.onSteps): Promise<Trained> {
+    const { vectors, settings, seed, engine, threads, signal } = this.context;
     const recipe = this.#recipes[name];
     const data = vectors().trainingData(subset, recipe.views, seed + recipe.seedShift);
     const length = vectors().length;
     return trainHead({
       ...{ name, recipe, data, engine, threads, seed, settings, signal, onSteps },
-      network: levelOneNetwork(backbone, [length], this.counts.length),
+      network: this.#networkOf(recipe, length),
       batch: settings.batch,
       optimiser: settings.optimiser,
     });
+  }
+
+  #networkOf({ head }: Recipe, length: number): Network {
+    const { backbone } = this.context;
+    const classes = this.counts.length;
+    const network = levelOneNetwork(backbone, [length], classes);
+    if (head !== 'linear') return network;
+    return { ...network, name: `${network.name}-linear`, layers: network.layers.slice(-1) };
   }
 
   async #judged(

@@ -29,6 +29,12 @@ export interface BenchmarkOptions {
   engine?: string | undefined;
   /** The rows that train the blocks behind the cut, too. */
   levelTwo?: boolean | undefined;
+  /** The rows that see a new view of a picture every time, too. */
+  fresh?: boolean | undefined;
+  /** The trunk whose features are judged beside those of the backbone as it is. */
+  trunk?: 'fp32' | 'int8' | undefined;
+  /** Passes of level 2 other than the settings'. */
+  levelTwoPasses?: number | undefined;
   /** Costly rows on every split of every profile. */
   full?: boolean | undefined;
   /** Go on in spite of leaks. */
@@ -60,16 +66,22 @@ export const withDefaults = (hooks: BenchmarkHooks): Hooks => ({
 });
 
 /**
- * Names of the rows that are asked for, in the order of the report, the baseline among them.
+ * Names of the rows that are asked for, in the order of the report, the baseline among them. Rows of level 2 and of fresh views
+ * want to be asked for by name or all together.
  *
  * @throws AppError `BENCHMARK_OPTIONS`
  */
-export function rowsAskedFor({ rows, levelTwo = false }: Pick<BenchmarkOptions, 'rows' | 'levelTwo'>): string[] {
+export function rowsAskedFor({
+  rows,
+  levelTwo = false,
+  fresh = false,
+}: Pick<BenchmarkOptions, 'rows' | 'levelTwo' | 'fresh'>): string[] {
   const known = Object.keys(ROWS);
   const unknown = rows?.filter((name) => !known.includes(name)) ?? [];
   if (unknown.length > 0) {
     throw new AppError('BENCHMARK_OPTIONS', `There are no rows ${unknown.join(', ')}; known are ${known.join(', ')}.`);
   }
   const wanted = known.filter((name) => rows === undefined || name === BASELINE || rows.includes(name));
-  return wanted.filter((name) => levelTwo || !ROWS[name]?.levelTwo);
+  const isCheap = (name: string): boolean => (levelTwo || !ROWS[name]?.levelTwo) && (fresh || !ROWS[name]?.fresh);
+  return wanted.filter((name) => isCheap(name) || rows?.includes(name));
 }

@@ -3,7 +3,15 @@ import { STYLE } from '../report/style.ts';
 import { profileFigures } from './figures.ts';
 import { counted } from './report.ts';
 import type { BenchmarkReport } from './document.ts';
-import { barsTable, claimsTable, costTable, differencesTable, tableOne } from './tables.ts';
+import {
+  approximationTable,
+  barsTable,
+  claimsTable,
+  costTable,
+  differencesTable,
+  int8Table,
+  tableOne,
+} from './tables.ts';
 
 /** report.html: one file that needs nothing else, in light, dark and on paper. */
 export function benchmarkPage(report: BenchmarkReport): string {
@@ -13,6 +21,10 @@ export function benchmarkPage(report: BenchmarkReport): string {
     ['What the paper says of its table', claimsTable(report)],
     ['The bars', barsTable(report)],
     ['Paired differences to M0', differencesTable(report)],
+    ...(report.int8 ? [['The 8-bit trunk', int8Table(report.int8)] as [string, string]] : []),
+    ...(report.approximations.length > 0
+      ? [['A pool of views in place of fresh ones', approximationTable(report)] as [string, string]]
+      : []),
     ...profiles.flatMap((profile) => profileFigures(report, profile)),
     ['Time and memory', costTable(report)],
     [

@@ -16,8 +16,10 @@ export interface Stage {
 
 /** How one head is trained on the pooled vectors. */
 export interface Recipe {
-  /** `original`: pictures as they are; `pool`: their augmented views in turn. */
-  views: 'original' | 'pool';
+  /** `original`: pictures as they are; `pool`: their augmented views in turn; `fresh`: a new view every time. */
+  views: 'original' | 'pool' | 'fresh';
+  /** `linear`: one layer in place of the usual two. */
+  head?: 'linear';
   /** Added to the run's seed: another start and other orders. */
   seedShift: number;
   stages: readonly Stage[];
@@ -26,8 +28,13 @@ export interface Recipe {
 /** Far from any seed that somebody gives. */
 const OTHER_ORDER = 1_000_003;
 const OTHER_START = 2_000_003;
+/** Of the pilot that the row "pilot" repeats; it does not follow the passes of the others. */
+const PILOT_PASSES = 20;
 
-/** Every head that rows are made of, by name. All take the same number of steps, save `m0-long`, which proves that they suffice. */
+/**
+ * Every head that rows are made of, by name. All take the same number of steps, save `m0-long`, which proves that they suffice,
+ * and `pilot`.
+ */
 export function recipes({ passes, classifierPasses }: Pick<BenchmarkSettings, 'passes' | 'classifierPasses'>) {
   const stage: Stage = { passes, sampler: 'instance', loss: 'ce', eq2: 'paper' };
   const one = (change: Partial<Stage> = {}, rest: Partial<Recipe> = {}): Recipe => ({
@@ -43,6 +50,9 @@ export function recipes({ passes, classifierPasses }: Pick<BenchmarkSettings, 'p
     'm0-long': one({ passes: 2 * passes }),
     balanced: one({ sampler: 'balanced-batches' }),
     m1: one({ sampler: 'f1-dynamic' }, { seedShift: OTHER_ORDER }),
+    'm0-fresh': one({}, { views: 'fresh' }),
+    'm1-fresh': one({ sampler: 'f1-dynamic' }, { views: 'fresh', seedShift: OTHER_ORDER }),
+    pilot: one({ passes: PILOT_PASSES }, { views: 'original', head: 'linear' }),
     'm1-modern': one({ sampler: 'f1-dynamic', eq2: 'modern' }, { seedShift: OTHER_ORDER }),
     'balanced-softmax': one({ loss: 'balanced-softmax' }),
     cdb: one({ loss: 'cdb' }),

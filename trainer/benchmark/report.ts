@@ -1,5 +1,5 @@
 import { ratiosOf } from '../../common/domain/dataset.ts';
-import type { Comparison } from '../evaluate/bootstrap.ts';
+import type { Comparison, PairedDifference } from '../evaluate/bootstrap.ts';
 import { summarise } from '../evaluate/metrics.ts';
 import { countsOf } from '../dataset/dataset.ts';
 import { BARS, CLAIMS, judgeBar, judgeClaim } from './bars.ts';
@@ -9,6 +9,7 @@ import type { BenchmarkReport, ReportedProfile, ReportedRow, RowCost, RowOnProfi
 import { compareAll, confusionOf, figureNames, figuresOf, groundsOf, mainGround, meanFigures } from './judge.ts';
 import type { FigureName, Figures, Ground, Judge, RunOutcome } from './judge.ts';
 import type { BenchmarkOptions } from './options.ts';
+import type { Int8Report } from './int8.ts';
 import { BASELINE, ROWS } from './rows.ts';
 import type { BenchmarkSettings } from './settings.ts';
 import type { Iteration } from './train-head.ts';
@@ -22,6 +23,7 @@ export interface ReportInput {
   costs: ReadonlyMap<string, RowCost[]>;
   convergence: ReadonlyMap<string, Convergence>;
   iterations: ReadonlyMap<string, Record<string, Iteration[]>>;
+  int8: Int8Report | null;
   notes: readonly string[];
   engine: string;
   startedAt: number;
@@ -58,6 +60,8 @@ export function buildReport(input: ReportInput): BenchmarkReport {
     differences,
     bars: BARS.flatMap((bar) => judgeBar(bar, differences[ground]?.all[bar.row] ?? {}) ?? []),
     claims: judgedClaims(input, ground, judge),
+    approximations: approximationsOf(runs, ground, judge),
+    int8: input.int8,
     warnings: warningsOf(input),
   };
 }
@@ -89,6 +93,20 @@ function judgedClaims({ runs, rows, options }: ReportInput, ground: Ground, judg
     const compared = isRun ? compareAll(runs, { baseline: than, rows: [better], ground }, judge) : {};
     const difference = compared[better]?.[figure];
     return { ...claim, difference: difference ?? null, verdict: judgeClaim(difference) };
+  });
+}
+
+/** What a pool of views in place of fresh ones costs or gains, row by row. */
+const WITH_FRESH_VIEWS: Readonly<Record<string, string>> = { 'm0-fresh': 'm0', 'm1-fresh': 'm1', 'proposed-fresh': 'proposed-.3' }; // prettier-ignore
+
+function approximationsOf(
+  runs: readonly RunOutcome[],
+  ground: Ground,
+  judge: Judge,
+): BenchmarkReport['approximations'] {
+  return Object.entries(WITH_FRESH_VIEWS).flatMap(([fresh, cached]) => {
+    const found = compareAll(runs, { baseline: cached, rows: [fresh], ground }, judge)[fresh];
+    return found ? [{ fresh, cached, difference: found as Record<FigureName, PairedDifference> }] : [];
   });
 }
 

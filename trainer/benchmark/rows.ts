@@ -37,7 +37,7 @@ export interface Row {
   title: string;
   /** For legends. */
   short: string;
-  group: 'paper' | 'field';
+  group: 'paper' | 'field' | 'check';
   /** Table 1 of the paper, on other data. */
   paper?: PaperFigures;
   /** Heads on all training images, and heads trained out of fold, too; for the estimate of the cost. */
@@ -45,6 +45,8 @@ export interface Row {
   outOfFold?: readonly RecipeName[];
   /** Heads that train on with the blocks behind the cut; such rows are run when they are asked for. */
   levelTwo?: readonly RecipeName[];
+  /** Heads that see a new view of a picture every time; such rows are run when they are asked for, too. */
+  fresh?: readonly RecipeName[];
   /** Takes many times a head's time: on the first split of the smallest profile alone, unless in full. */
   isCostly?: boolean;
   predict(models: SplitModels): Promise<RowOutcome>;
@@ -76,6 +78,7 @@ const scoresOf = (result: ModelResult, classes: number) => {
 type ModelOf = (models: SplitModels, name: RecipeName) => Promise<ModelResult>;
 const levelOne: ModelOf = (models, name) => models.head(name);
 const levelTwo: ModelOf = (models, name) => models.levelTwo(name);
+const fresh: ModelOf = (models, name) => models.head(`${name}-fresh` as RecipeName);
 
 /** M0 and M1 by Eq. 3 with T_r by one of the rules that look at the reference part. */
 const fused = (rule: FusionRuleName, modelOf = levelOne) => ({
@@ -242,6 +245,23 @@ export const ROWS: Readonly<Record<string, Row>> = {
     levelTwo: ['m0'],
     predict: async (models) => plain(await models.levelTwo('m0'), models),
   },
+  'm1-level-2': {
+    title: 'M1 with the top blocks fine-tuned (level 2)',
+    short: 'M1 level 2',
+    group: 'field',
+    heads: [],
+    isCostly: true,
+    levelTwo: ['m1'],
+    predict: async (models) => plain(await models.levelTwo('m1'), models),
+  },
+  'proposed-level-2-.3': {
+    title: 'Proposed, T_r = .3, level 2',
+    short: '.3 level 2',
+    group: 'field',
+    isCostly: true,
+    levelTwo: ['m0', 'm1'],
+    ...fused('paper', levelTwo),
+  },
   'proposed-level-2': {
     title: 'Proposed, T_r searched, level 2',
     short: 'Eq. 3 level 2',
@@ -249,5 +269,36 @@ export const ROWS: Readonly<Record<string, Row>> = {
     isCostly: true,
     levelTwo: ['m0', 'm1'],
     ...fused('search', levelTwo),
+  },
+  'm0-fresh': {
+    title: 'M0 with fresh views',
+    short: 'M0 fresh',
+    group: 'check',
+    isCostly: true,
+    fresh: ['m0-fresh'],
+    ...single('m0-fresh'),
+  },
+  'm1-fresh': {
+    title: 'M1 with fresh views',
+    short: 'M1 fresh',
+    group: 'check',
+    isCostly: true,
+    fresh: ['m1-fresh'],
+    ...single('m1-fresh'),
+  },
+  'proposed-fresh': {
+    title: 'Proposed, T_r = .3, with fresh views',
+    short: '.3 fresh',
+    group: 'check',
+    isCostly: true,
+    fresh: ['m0-fresh', 'm1-fresh'],
+    ...fused('paper', fresh),
+    heads: ['m0-fresh', 'm1-fresh'],
+  },
+  pilot: {
+    title: 'Check: one softmax layer, no augmentation, 20 passes',
+    short: 'pilot',
+    group: 'check',
+    ...single('pilot'),
   },
 };

@@ -1,6 +1,8 @@
 import type { PairedDifference } from '../evaluate/bootstrap.ts';
 import { escape } from '../report/plots.ts';
 import { figureNames } from './judge.ts';
+import { INT8_BAR } from './int8.ts';
+import type { Int8Report } from './int8.ts';
 import type { FigureName, Ground } from './judge.ts';
 import type { BenchmarkReport, ReportedRow } from './document.ts';
 
@@ -104,6 +106,42 @@ export function differencesTable({ differences, rows, ground }: BenchmarkReport)
     `<p>Mean (sd over splits) [95 % interval], splits won. The bootstrap draws splits, and test images within each class, the same for all rows.</p>`
   );
 }
+
+/** What a pool of views in place of fresh ones does to a row. Empty where nobody asked. */
+export function approximationTable({ approximations, rows }: BenchmarkReport): string {
+  const title = (name: string): string => escape(rows.find((row) => row.name === name)?.title ?? name);
+  const body = approximations.map(({ fresh, cached, difference }) => [
+    `${title(fresh)} − ${title(cached)}`,
+    ...ORDER.map((figure) => cellOf(difference[figure])),
+  ]);
+  return (
+    table(['', ...ORDER.map((figure) => FIGURE_WORDS[figure])], body) +
+    '<p>Every draw of a training picture has a view of its own here, computed by the trunk when it is drawn; all other rows take turns through a pool. Mean (sd over runs) [95 % interval], runs won.</p>'
+  );
+}
+
+/** The 8-bit trunk beside the fp32 one. */
+export function int8Table({ rows, backbone, pictures }: Int8Report): string {
+  const body = rows.map(({ title, runs, fp32, int8, difference, verdict }) => [
+    escape(title),
+    ...ORDER.flatMap((figure) => [figure3(fp32[figure]), figure3(int8[figure])]),
+    interval(negative(difference.macroF1)),
+    String(runs),
+    verdict,
+  ]);
+  const heads = ORDER.flatMap((figure) => [`${FIGURE_WORDS[figure]} fp32`, '8 bits']);
+  return (
+    table(['', ...heads, 'loss of Avg F1, 95 % interval', 'runs', ''], body) +
+    `<p>${escape(backbone)}. Ranges from ${pictures} training pictures of the first split, without augmentation; heads, quotas and T_r are fitted anew on the 8-bit trunk’s features. Met: the mean loss is at most ${INT8_BAR.loss} and its upper limit at most ${INT8_BAR.upper}; missed: all of the interval is above ${INT8_BAR.loss}.</p>`
+  );
+}
+
+const negative = (difference: PairedDifference): PairedDifference => ({
+  ...difference,
+  mean: -difference.mean,
+  lower: -difference.upper,
+  upper: -difference.lower,
+});
 
 const cellOf = (difference: PairedDifference | undefined): string =>
   difference

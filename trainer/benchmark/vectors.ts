@@ -21,6 +21,9 @@ export function needsOf(dataset: Dataset, views: readonly number[]): Need[] {
   }));
 }
 
+/** Computes what is missing in the cache. */
+export type Fill = (needs: readonly Need[]) => Promise<void>;
+
 /** The vectors of one split in memory. */
 export class SplitVectors {
   readonly classes: number;
@@ -32,11 +35,22 @@ export class SplitVectors {
   /** Views of each training image, one after another. */
   readonly #pools: Float32Array[];
   readonly #training: readonly DatasetSample[];
+  readonly #cache: FeatureCache;
+  readonly #fill: Fill;
 
-  constructor(cache: FeatureCache, dataset: Dataset, balanced: Dataset | undefined, views: readonly number[]) {
+  /** @param fill computes views beyond the pool, for recipes that want fresh ones */
+  constructor(
+    cache: FeatureCache,
+    dataset: Dataset,
+    balanced: Dataset | undefined,
+    views: readonly number[],
+    fill: Fill = () => Promise.reject(new RangeError('Fresh views were not asked for.')),
+  ) {
     const of = (part: 'training' | 'reference' | 'test'): DatasetSample[] =>
       indicesOf(dataset, part).map((index) => dataset.samples[index] as DatasetSample);
     const sets = { training: of('training'), reference: of('reference'), test: of('test'), balanced: [...(balanced?.samples ?? [])] }; // prettier-ignore
+    this.#cache = cache;
+    this.#fill = fill;
     this.classes = dataset.classes.length;
     this.length = cache.length;
     this.#training = sets.training;
@@ -96,6 +110,7 @@ export class SplitVectors {
       const at = subset[sample] as number;
       const pool = this.#pools[at] as Float32Array;
       const count = pool.length / this.length;
+      if (views === 'fresh') return this.#view(at, repetition + 1);
       if (views === 'original' || count === 0) return this.#original(at);
       const view = viewOf(sample, repetition, count);
       return pool.subarray(view * this.length, (view + 1) * this.length);
@@ -109,11 +124,35 @@ export class SplitVectors {
       classes: this.classes,
       labels,
       referenceLabels: this.labels.reference,
-      batches: async function* (draws) {
-        for (const batch of draws) yield batchOf(batch);
-      },
+      batches: (draws) => this.#batches(draws, views === 'fresh' ? subset : [], batchOf),
       referenceLogits: (session) => this.logits('reference', session),
     };
+  }
+
+  /** @param fresh training images whose draws need views that may not have been computed yet */
+  async *#batches(
+    draws: readonly (readonly Draw[])[],
+    fresh: readonly number[],
+    batchOf: (draws: readonly Draw[]) => Batch,
+  ): AsyncIterable<Batch> {
+    const views = new Map<number, number>();
+    if (fresh.length > 0) {
+      for (const { sample, repetition } of draws.flat())
+        views.set(sample, Math.max(views.get(sample) ?? 0, repetition + 1));
+      // An image comes with every repetition in turn, so all views below the last one are used, too.
+      await this.#fill([...views].map(([i, count]) => ({ sample: this.#sampleOf(fresh[i]), views: count })));
+    }
+    for (const batch of draws) yield batchOf(batch);
+  }
+
+  #sampleOf(at: number | undefined): DatasetSample {
+    return this.#training[at as number] as DatasetSample;
+  }
+
+  #view(at: number, view: number): Float32Array {
+    const vector = new Float32Array(this.length);
+    this.#cache.read(this.#sampleOf(at).digest, view, vector);
+    return vector;
   }
 
   #original(sample: number): Float32Array {
