@@ -32,6 +32,7 @@ const MODEL = { graph: 7, opset: 8, functions: 25 } as const;
 const GRAPH = { node: 1, constant: 5, input: 11, output: 12, noted: 13 } as const;
 const NODE = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7 } as const;
 const ATTRIBUTE = { graph: 6, graphs: 11 } as const;
+const VALUE_NAME = 1;
 const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9, location: 14 } as const;
 
 /**
@@ -151,6 +152,25 @@ function constantOf(bytes: Buffer): GraphConstant {
     throw new Error('its weights lie in another file; save it as one file (onnx.save without external data)');
   }
   return { name: nameOf(bytes, TENSOR.name), bytes };
+}
+
+/** The same constant under another name. */
+export const renameConstant = (constant: GraphConstant, name: string): GraphConstant => ({
+  name,
+  bytes: withText(constant.bytes, TENSOR.name, name),
+});
+
+/** The same input or output under another name. */
+export const renameValue = (value: GraphValue, name: string): GraphValue => ({
+  name,
+  bytes: withText(value.bytes, VALUE_NAME, name),
+});
+
+function withText(bytes: Buffer, number: number, text: string): Buffer {
+  const others = readFields(bytes).filter((field) => field.number !== number);
+  const writer = new protobuf.Writer();
+  writeText(writer, number, text);
+  return Buffer.concat([...others.map(({ whole }) => whole), writer.finish()]);
 }
 
 /** Dimensions of a constant. */
