@@ -2,6 +2,7 @@ import { basicAugmentation } from '../dataset/augment/draw.ts';
 import type { Augmentation } from '../dataset/augment/draw.ts';
 import type { Eq2Settings } from '../sampling/eq2.ts';
 import { guardedEq2, paperEq2 } from '../sampling/eq2.ts';
+import { FOLDS, LEVEL_ONE, LEVEL_TWO, TAU } from '../levels.ts';
 import type { Optimiser } from '../settings.ts';
 
 /** Everything that decides a benchmark's figures beside the data, the backbone and what its flags say. */
@@ -50,23 +51,18 @@ const plain = ({ cap, ...eq2 }: Eq2Settings): EqualTo<Eq2Settings> => ({
  * mixture.
  */
 export const BENCHMARK_SETTINGS: BenchmarkSettings = {
-  // The design's level 1: the largest rate at which a head of 1,024 units learns without steps back at this batch size.
-  batch: 64,
-  // No clipping: the features are bounded and no row needed it; clipping would act on rare classes first.
-  optimiser: { learningRate: 0.03, finalShare: 0, momentum: 0.9, clipNorm: 1e6 },
-  // Twice what left M0 short of convergence in a pilot; an under-trained M0 flatters every other row.
-  passes: 40,
+  // As `camfleet train` trains level 1.
+  batch: LEVEL_ONE.batch,
+  optimiser: LEVEL_ONE.optimiser,
+  passes: LEVEL_ONE.passes,
   // A quarter of the passes, so that cRT takes no step more than the others.
   classifierPasses: 10,
-  // Classes of three images: one must be left out and two must teach.
-  folds: 3,
+  folds: FOLDS,
   augmentation: basicAugmentation,
   viewSeed: 1,
   // The paper has no floor and no cap. Without them a class that is perfect on its two reference images is never seen again.
   eq2: { paper: plain(paperEq2), modern: plain(guardedEq2) },
-  // Half-way between the natural prior (τ = 0: best accuracy) and the uniform one (τ = 1: best balanced accuracy); τ searched
-  // on out-of-fold scores of the pilot fell between .5 and .9, and the smaller one costs the least accuracy.
-  tau: 0.5,
+  tau: TAU,
   difficulty: 1,
   // .01 is what one image of a class of four moves macro F1 of 19 classes by; a likelihood that falls by less than .005 is flat.
   // Folds of the doubled run cost four times M0: three splits tell a fall from noise.
@@ -74,11 +70,6 @@ export const BENCHMARK_SETTINGS: BenchmarkSettings = {
   bootstrap: { replicates: 2000, seed: 1 },
   // scikit-learn's default.
   svm: { C: 1 },
-  // The authors' fine-tuning: a small constant rate, so that ImageNet's features bend and do not break.
-  levelTwo: {
-    passes: 20,
-    batch: 32,
-    optimiser: { learningRate: 1e-4, finalShare: 1, momentum: 0.9, clipNorm: 1e6 },
-  },
+  levelTwo: LEVEL_TWO,
   basicCnn: { preset: 'small' },
 };
