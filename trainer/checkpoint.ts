@@ -6,7 +6,7 @@ import { writeDurably } from '../common/storage/object-store.ts';
 import type { Parameters, TensorValue } from './engine/network.ts';
 
 export const CHECKPOINT = 'checkpoint.bin';
-const MAGIC = Buffer.from('camfleet checkpoint 1\n');
+const MAGIC = Buffer.from('camfleet checkpoint 2\n');
 const DIGEST_BYTES = 64;
 
 /** Where a run stands: a document and named groups of tensors (weights, momenta, …). */

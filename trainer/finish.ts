@@ -1,22 +1,26 @@
 import { join } from 'node:path';
-import type { TrainingReport } from '../common/domain/training.ts';
+import type { TrainedRun, TrainingReport } from '../common/domain/training.ts';
 import type { SignedManifest } from '../common/inference/artifact.ts';
 import type { Clock } from '../common/runtime/clock.ts';
+import { adjust } from './adjust.ts';
+import type { Adjusted } from './adjust.ts';
 import type { Dataset } from './dataset/dataset.ts';
-import type { Parameters } from './engine/network.ts';
+import { rowsOf, softmax } from './evaluate/probabilities.ts';
 import { exportArtifact } from './export/artifact.ts';
 import { goldenPictures } from './export/golden.ts';
-import { buildHead } from './export/parts.ts';
 import { trainerKey } from './export/key.ts';
 import { fuseAndJudge } from './fuse.ts';
-import type { Judgement } from './fuse.ts';
-import type { Images } from './images.ts';
+import type { Judgement, TrainedPair } from './fuse.ts';
+import type { TrainingImages } from './images.ts';
 import type { Model } from './model.ts';
+import { outOfFold } from './out-of-fold.ts';
+import { needsFolds } from './phases.ts';
 import type { Progress } from './progress.ts';
 import type { TrainOptions } from './request.ts';
 import { reportOf } from './report/report.ts';
 import { writeReport } from './report/write.ts';
 import { interrupted } from './train.ts';
+import type { TrainedModels } from './train.ts';
 
 export interface TrainingOutcome {
   report: TrainingReport;
@@ -27,48 +31,89 @@ export interface TrainingOutcome {
 
 export interface Trained {
   options: TrainOptions;
-  hooks: { clock: Clock; signal: AbortSignal; onStage: (stage: string) => void };
+  hooks: { clock: Clock; signal: AbortSignal; onStage: (stage: string, done?: number, all?: number) => void };
   dataset: Dataset;
-  images: Images;
+  images: TrainingImages;
+  openImages(dataset: Dataset): TrainingImages;
   model: Model;
   progress: Progress;
-  trained: { m0: Parameters; m1: Parameters };
+  trained: TrainedModels;
 }
 
 /** Pictures on which trainer and agent are compared: one batch. */
 const CHECKED = 32;
 
-/** Fuse, judge, export, report. */
+/** Adjust, fuse, judge, export, report. */
 export async function finish(folder: string, run: Trained): Promise<TrainingOutcome> {
-  const { options, hooks, dataset, images, model, progress, trained } = run;
+  const { hooks, dataset, images, model, progress } = run;
+  const adjusted = await adjust({ ...run, folds: await foldsOf(folder, run) });
   hooks.onStage('fuses and judges');
-  const pair = { m0: await model.open(trained.m0), m1: await model.open(trained.m1) };
-  const judged = await fuseAndJudge(images, pair, progress.request.settings.fusion).finally(async () => {
-    await pair.m0.close();
-    await pair.m1.close();
-  });
+  const { judged, served } = await judge(run, adjusted);
   if (hooks.signal.aborted) throw interrupted(folder);
-  const report = reportOf({ progress, dataset, images, model, judged, finishedAt: hooks.clock.now() });
+  const report = reportOf({ progress, dataset, images, model, judged, adjusted, finishedAt: hooks.clock.now() });
   hooks.onStage('writes the model and its report');
   const artifact = join(folder, 'artifact');
-  const signed = await exportArtifact(artifact, {
+  const signed = await writeModel(artifact, run, { report, judged, adjusted, served });
+  await writeReport(folder, report);
+  return { report, artifact, model: signed };
+}
+
+async function foldsOf(folder: string, run: Trained) {
+  if (!needsFolds(run.progress.request.settings)) return undefined;
+  await run.images.release();
+  return outOfFold({ ...run, folder });
+}
+
+type Served = Record<TrainedRun, Float64Array[]>;
+
+/** The verdict on both models, and their scores on the pictures that are compared with the agents' path. */
+async function judge(
+  { images, model, progress }: Trained,
+  { trained, outOfFold: scored }: Adjusted,
+): Promise<{ judged: Judgement; served: Served }> {
+  const level = model.networks.length;
+  const pair: TrainedPair = { m0: await model.open(level, trained.m0), m1: await model.open(level, trained.m1), level };
+  try {
+    const judged = await fuseAndJudge(images, pair, progress.request.settings.fusion, scored);
+    const scores = async (run: TrainedRun) =>
+      rowsOf(await images.servedLogits('reference', pair[run], level, CHECKED), images.classes.length).map(softmax);
+    return { judged, served: { m0: await scores('m0'), m1: await scores('m1') } };
+  } finally {
+    await pair.m0.close();
+    await pair.m1.close();
+  }
+}
+
+interface Verdict {
+  report: TrainingReport;
+  judged: Judgement;
+  adjusted: Adjusted;
+  served: Served;
+}
+
+async function writeModel(
+  artifact: string,
+  { options, dataset, images, model, progress }: Trained,
+  { report, judged, adjusted, served }: Verdict,
+): Promise<SignedManifest> {
+  const parts = await model.parts(model.networks.length);
+  const { m0, m1 } = adjusted.trained;
+  return exportArtifact(artifact, {
     name: progress.request.name ?? dataset.name,
     labels: dataset.classes,
-    input: progress.request.settings.input,
-    heads: { m0: buildHead(model.network, trained.m0), m1: buildHead(model.network, trained.m1) },
-    fusion: { ratios: judged.ratios, threshold: judged.choice.threshold },
+    parts,
+    heads: { m0: parts.buildHead(m0), m1: parts.buildHead(m1) },
+    fusion: {
+      rule: judged.choice.kind === 'mean' ? 'mean' : 'eq3',
+      ratios: judged.ratios,
+      threshold: judged.choice.threshold,
+    },
     metrics: metricsOf(judged),
     origin: originOf(report),
     golden: await goldenPictures(dataset),
-    check: {
-      pictures: await images.files('reference', CHECKED),
-      m0: judged.referenceScores.m0,
-      m1: judged.referenceScores.m1,
-    },
+    check: { pictures: await images.files('reference', CHECKED), ...served },
     key: await trainerKey(options.keyFile),
   });
-  await writeReport(folder, report);
-  return { report, artifact, model: signed };
 }
 
 /** On the test part; plain names are the fused model's. */

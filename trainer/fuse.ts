@@ -8,12 +8,13 @@ import { meanScores } from './fusion/fuse.ts';
 import { chooseFusion, predictFused } from './fusion/rules.ts';
 import type { FusionChoice, FusionRuleName } from './fusion/rules.ts';
 import type { ScoredImages } from './fusion/scored.ts';
-import type { Images } from './images.ts';
+import type { TrainingImages } from './images.ts';
 
-/** Both trained networks, ready for forward passes. */
+/** Both trained networks, ready for forward passes, and the level whose features they take. */
 export interface TrainedPair {
   m0: TrainSession;
   m1: TrainSession;
+  level: number;
 }
 
 /** What Eq. 3 makes of both models, and how good each is on images that they never learned. */
@@ -22,16 +23,19 @@ export interface Judgement {
   choice: FusionChoice;
   reference: TrainingReport['reference'];
   test: TrainingReport['test'];
-  /** Probabilities on the reference part, in order. */
-  referenceScores: ScoredImages;
 }
 
-/** Chooses T_r on the reference part, judges M0, M1, their mean and their fusion on reference and test part. */
-export async function fuseAndJudge(images: Images, pair: TrainedPair, rule: FusionRuleName): Promise<Judgement> {
+/** Chooses T_r by the rule, judges M0, M1, their mean and their fusion on reference and test part. */
+export async function fuseAndJudge(
+  images: TrainingImages,
+  pair: TrainedPair,
+  rule: FusionRuleName,
+  outOfFold?: ScoredImages,
+): Promise<Judgement> {
   const ratios = ratiosOf(images.counts.training);
   const reference = await scoresOf(images, pair, 'reference');
   const test = await scoresOf(images, pair, 'test');
-  const choice = chooseFusion(rule, { ratios, reference });
+  const choice = chooseFusion(rule, { ratios, reference, outOfFold });
   const judged = (of: ScoredImages, predicted: number[]): Evaluation => evaluate(images.classes, of.truth, predicted);
   const all = (of: ScoredImages): TrainingReport['test'] => ({
     m0: judged(of, predictions(of.m0)),
@@ -40,11 +44,11 @@ export async function fuseAndJudge(images: Images, pair: TrainedPair, rule: Fusi
     fused: judged(of, predictFused(choice, ratios, of)),
   });
   const { m0, m1, fused } = all(reference);
-  return { ratios, choice, reference: { m0, m1, fused }, test: all(test), referenceScores: reference };
+  return { ratios, choice, reference: { m0, m1, fused }, test: all(test) };
 }
 
-async function scoresOf(images: Images, pair: TrainedPair, part: Part): Promise<ScoredImages> {
+async function scoresOf(images: TrainingImages, { m0, m1, level }: TrainedPair, part: Part): Promise<ScoredImages> {
   const scores = async (session: TrainSession) =>
-    rowsOf(await images.logits(part, session), images.classes.length).map(softmax);
-  return { truth: [...images.labels(part)], m0: await scores(pair.m0), m1: await scores(pair.m1) };
+    rowsOf(await images.logits(part, session, level), images.classes.length).map(softmax);
+  return { truth: [...images.labels(part)], m0: await scores(m0), m1: await scores(m1) };
 }

@@ -3,12 +3,16 @@ import { resolve } from 'node:path';
 import type { IterationReport } from '../common/domain/training.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { systemClock } from '../common/runtime/clock.ts';
-import { datasetFingerprint, requireUnchanged } from './dataset/dataset.ts';
+import { BackboneImages, viewsOf } from './backbone-images.ts';
+import { loadBackbone } from './backbone/backbone.ts';
+import type { Backbone } from './backbone/backbone.ts';
+import { countsOf, datasetFingerprint, requireUnchanged } from './dataset/dataset.ts';
 import type { Dataset } from './dataset/dataset.ts';
 import { loadDataset } from './dataset/load.ts';
 import { finish } from './finish.ts';
 import type { TrainingOutcome } from './finish.ts';
 import { Images } from './images.ts';
+import type { TrainingImages } from './images.ts';
 import { measureSchedule } from './measure.ts';
 import { openModel } from './model.ts';
 import type { Model } from './model.ts';
@@ -16,7 +20,7 @@ import { begin, load, save } from './progress.ts';
 import type { Progress, Weights } from './progress.ts';
 import { requestOf } from './request.ts';
 import type { TrainOptions, TrainRequest } from './request.ts';
-import { trainBoth } from './train.ts';
+import { interrupted, trainBoth } from './train.ts';
 
 export type { TrainOptions } from './request.ts';
 export type { TrainingOutcome } from './finish.ts';
@@ -37,27 +41,53 @@ type Hooks = Required<TrainHooks>;
  * `report.html`, two CSV files and the folder `artifact`.
  *
  * @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `ENGINE_UNKNOWN`, `TFJS_UNAVAILABLE`, `SETTINGS_CHANGED`, `RUN_EXISTS`, `CHECKPOINT_*`,
- *   `DATASET_*`, `TRAINING_DIVERGED`, `TRAINING_INTERRUPTED`, `EXPORT_DIFFERS`, `TRAINER_KEY_UNREADABLE`
+ *   `DATASET_*`, `BACKBONE_*`, `TRAINING_DIVERGED`, `TRAINING_INTERRUPTED`, `EXPORT_DIFFERS`, `TRAINER_KEY_UNREADABLE`
  */
 export async function train(options: TrainOptions, given: TrainHooks = {}): Promise<TrainingOutcome> {
   const hooks = withDefaults(given);
   const folder = resolve(options.out);
   await mkdir(folder, { recursive: true });
   const before = await load(folder, options.resume);
-  const request = requestOf(options, before?.progress.request);
+  const backbone = await readBackbone(options.backbone ?? before?.progress.request.backbone?.folder);
+  const request = requestOf(options, before?.progress.request, backbone);
   const dataset = await readDataset(request, hooks);
   if (before) requireUnchanged(dataset, before.progress.fingerprint);
-  const images = new Images(dataset, request.settings, request.seed);
+  const openImages = imagesOf({ folder, request, backbone, hooks, counts: countsOf(dataset).training });
+  const images = openImages(dataset);
   try {
-    const model = await openModel(request, dataset);
+    const model = await openModel(request, dataset, backbone);
     const { progress, weights } = before ?? (await beginning(folder, { request, dataset, images, model, hooks }));
     hooks.onStage('trains');
-    const { start, open } = model;
-    const trained = await trainBoth({ ...hooks, folder, images, start, open, progress, weights });
-    return await finish(folder, { options, hooks, dataset, images, model, progress, trained });
+    const trained = await trainBoth({ ...hooks, folder, images, model, progress, weights });
+    return await finish(folder, { options, hooks, dataset, images, openImages, model, progress, trained });
   } finally {
     await images.close();
   }
+}
+
+const readBackbone = async (folder: string | undefined): Promise<Backbone | undefined> =>
+  folder === undefined ? undefined : loadBackbone(folder);
+
+interface ImageSource {
+  folder: string;
+  request: TrainRequest;
+  backbone: Backbone | undefined;
+  hooks: Hooks;
+  /** Training images of each class: they decide how many views are cached, also where a fold is left out. */
+  counts: readonly number[];
+}
+
+/** Opens the images of a dataset, or of a part of it, as the run's networks take them. */
+function imagesOf({ folder, request, backbone, hooks, counts }: ImageSource): (dataset: Dataset) => TrainingImages {
+  const { settings, seed, threads } = request;
+  if (!backbone) return (dataset) => new Images(dataset, settings, seed);
+  const views = viewsOf(counts, settings);
+  return (dataset) =>
+    new BackboneImages(dataset, {
+      ...{ backbone, settings, views, seed, threads, folder: request.features },
+      ...{ clock: hooks.clock, signal: hooks.signal, interrupted: () => interrupted(folder) },
+      onProgress: (what, done, all) => hooks.onStage(what, done, all),
+    });
 }
 
 const withDefaults = (hooks: TrainHooks): Hooks => ({
@@ -81,7 +111,7 @@ function readDataset({ dataset, manifest, split, force, seed }: TrainRequest, { 
 interface Beginning {
   request: TrainRequest;
   dataset: Dataset;
-  images: Images;
+  images: TrainingImages;
   model: Model;
   hooks: Hooks;
 }
@@ -98,6 +128,7 @@ async function beginning(
     fingerprint: datasetFingerprint(dataset),
     schedule,
     model: begin('m0'),
+    priors: {},
     iterations: [],
     warnings: [...dataset.warnings],
     startedAt: new Date(hooks.clock.now()).toISOString(),

@@ -11,10 +11,13 @@ import type { Schedule } from './schedule.ts';
 /** Where one model's training stands. Plain data: every field is in the checkpoint. */
 export interface ModelProgress {
   run: TrainedRun;
-  /** Steps taken in all finished iterations. */
+  /** Position in the schedule's phases of this model. */
+  phase: number;
+  /** Steps taken in all finished iterations of this phase. */
   steps: number;
-  /** The iteration under way, from 1. */
+  /** The iteration under way, from 1, over all phases; and the first of this phase. */
   iteration: number;
+  firstIteration: number;
   /** Steps taken in it, and their losses added up. */
   step: number;
   lossSum: number;
@@ -22,9 +25,13 @@ export interface ModelProgress {
   queues: QueueState | null;
   /** What Eq. 2 sees; `null` before the first evaluation. */
   f1: (number | null)[] | null;
-  /** Smoothed macro-F1 of the best iteration, where a preset keeps it. */
+  /** Right predictions of each class on the reference part; `null` before the first evaluation. */
+  hits: number[] | null;
+  /** The mixture of classes that it learns to expect: of all steps, each as heavy as its learning rate. */
+  prior: number[];
+  /** Smoothed macro-F1 of the best iteration of this phase, where a preset keeps it. */
   best: { iteration: number; macroF1: number } | null;
-  /** Stopped early, or every step is taken. */
+  /** This phase: stopped early, or every step is taken. */
   finished: boolean;
 }
 
@@ -35,6 +42,8 @@ export interface Progress {
   fingerprint: string;
   schedule: Schedule;
   model: ModelProgress;
+  /** Of finished models: the mixture of classes that they learned to expect. */
+  priors: Partial<Record<TrainedRun, number[]>>;
   iterations: IterationReport[];
   warnings: string[];
   startedAt: string;
@@ -49,12 +58,16 @@ export interface Weights {
 
 export const begin = (run: TrainedRun): ModelProgress => ({
   run,
+  phase: 0,
   steps: 0,
   iteration: 1,
+  firstIteration: 1,
   step: 0,
   lossSum: 0,
   queues: null,
   f1: null,
+  hits: null,
+  prior: [],
   best: null,
   finished: false,
 });

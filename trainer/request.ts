@@ -1,37 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { AppError, EXIT } from '../common/runtime/errors.ts';
-import { DEFAULT_PRESET, settingsOf } from './presets.ts';
+import type { Backbone } from './backbone/backbone.ts';
+import { checkCombination } from './losses/losses.ts';
+import { settingsFor } from './options.ts';
+import type { TrainOptions } from './options.ts';
+import { samplers } from './sampling/samplers.ts';
 import type { Settings } from './settings.ts';
 
-/** What a run is asked to do. What is left out is taken from the checkpoint when resuming, else from `DEFAULTS`. */
-export interface TrainOptions {
-  /** Folder of the dataset. */
-  dataset?: string | undefined;
-  /** A manifest of parts in it. */
-  manifest?: string | undefined;
-  split?: 'camera' | 'time' | 'random' | undefined;
-  /** Go on in spite of leaks between parts. */
-  force?: boolean | undefined;
-  /** Folder of the run: checkpoint, report, artifact. */
-  out: string;
-  /** What people call the model. Default: name of the dataset. */
-  name?: string | undefined;
-  preset?: string | undefined;
-  /** Seconds that the training of both models may take. */
-  budgetSeconds?: number | undefined;
-  /** Passes over the training part instead of a budget: the same steps on every machine. */
-  passes?: number | undefined;
-  /** Instead of the preset's. */
-  learningRate?: number | undefined;
-  engine?: string | undefined;
-  seed?: number | undefined;
-  threads?: number | undefined;
-  /** File of the trainer's Ed25519 key; made at first use. */
-  keyFile: string;
-  /** Go on from the checkpoint in `out`: `required` refuses where there is none. */
-  resume?: 'required' | 'if-possible' | undefined;
-}
+export type { TrainOptions } from './options.ts';
 
 /** Everything decided; stands in the checkpoint. */
 export interface TrainRequest {
@@ -40,7 +17,10 @@ export interface TrainRequest {
   split: 'camera' | 'time' | 'random' | null;
   force: boolean;
   name: string | null;
+  backbone: { folder: string; digest: string } | null;
+  features: string;
   budgetSeconds: number;
+  /** Of level 1; `null`: what fits the budget. */
   passes: number | null;
   engine: string;
   seed: number;
@@ -50,41 +30,60 @@ export interface TrainRequest {
 
 const DEFAULTS = { budgetSeconds: 600, engine: 'onnxruntime', seed: 1 };
 
-/** @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `SETTINGS_CHANGED` */
-export function requestOf(options: TrainOptions, before?: TrainRequest): TrainRequest {
-  if (before) return resumed(options, before);
+/** @throws AppError `TRAIN_OPTIONS`, `PRESET_UNKNOWN`, `SETTINGS_CHANGED`, `CORRECTED_TWICE` */
+export function requestOf(options: TrainOptions, before?: TrainRequest, backbone?: Backbone): TrainRequest {
+  if (before) return resumed(options, before, backbone);
   const { dataset } = options;
   if (dataset === undefined) throw usage('Say which dataset to train on.');
+  const settings = settingsFor(options, backbone);
+  checkDoubleCorrection(settings);
   return {
     dataset: resolve(dataset),
     manifest: options.manifest ?? null,
     split: options.split ?? null,
     force: options.force ?? false,
     name: options.name ?? null,
+    backbone: backbone ? { folder: resolve(backbone.folder), digest: backbone.digest } : null,
+    features: resolve(options.features ?? join(options.out, 'features')),
     budgetSeconds: options.budgetSeconds ?? DEFAULTS.budgetSeconds,
-    passes: options.passes ?? null,
+    // A budget that is asked for goes before the preset's passes.
+    passes: options.passes ?? (options.budgetSeconds === undefined ? settings.passes : null),
     engine: options.engine ?? DEFAULTS.engine,
     seed: options.seed ?? DEFAULTS.seed,
     threads: options.threads ?? availableParallelism(),
-    settings: settingsFor(options),
+    settings,
   };
 }
 
-function settingsFor({ preset = DEFAULT_PRESET, learningRate }: TrainOptions): Settings {
-  const settings = settingsOf(preset);
-  return learningRate === undefined ? settings : { ...settings, optimiser: { ...settings.optimiser, learningRate } };
+/** @throws AppError `CORRECTED_TWICE` */
+function checkDoubleCorrection({ sampling, losses, allowDoubleCorrection }: Settings): void {
+  for (const run of ['m0', 'm1'] as const) {
+    const { sampler } = sampling[run];
+    const { scoreDriven } = samplers[sampler];
+    checkCombination(losses[run].loss, { name: sampler, scoreDriven }, { allow: allowDoubleCorrection });
+  }
 }
 
-/** Bit for bit needs equal settings, seed, engine and threads; only the place of the images may have changed. */
-function resumed(options: TrainOptions, before: TrainRequest): TrainRequest {
-  const { preset, learningRate } = options;
+/** Bit for bit needs equal settings, seed, engine and threads; only the place of images and backbone may have changed. */
+function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone | undefined): TrainRequest {
+  const { settings } = before;
   const given: [string, unknown, unknown][] = [
-    ['preset', preset, before.settings.preset],
-    ['learning rate', learningRate, before.settings.optimiser.learningRate],
+    ['preset', options.preset, settings.preset],
+    ['backbone', backbone?.digest, before.backbone?.digest],
+    ['levels', options.levels, settings.levelTwo ? 2 : 1],
+    ['views', options.views, settings.views],
+    ['sampler', options.sampler, settings.sampling.m1.sampler],
+    ['loss', options.loss, settings.losses.m1.loss],
+    ['fusion rule', options.fusion, settings.fusion],
+    ['calibration', options.calibration, settings.finish.calibration],
+    ['τ', options.tau, settings.finish.tau],
+    ['passes of cRT', options.classifierPasses, settings.finish.classifierPasses],
+    ['learning rate', options.learningRate, settings.optimiser.learningRate],
     ['engine', options.engine, before.engine],
     ['seed', options.seed, before.seed],
     ['threads', options.threads, before.threads],
     ['number of passes', options.passes, before.passes],
+    ['number of passes of level 2', options.levelTwoPasses, settings.levelTwo?.passes],
     ['split', options.split, before.split],
   ];
   for (const [what, now, then] of given) {
@@ -96,7 +95,12 @@ function resumed(options: TrainOptions, before: TrainRequest): TrainRequest {
       { details: { exit: EXIT.usage } },
     );
   }
-  return { ...before, dataset: options.dataset === undefined ? before.dataset : resolve(options.dataset) };
+  return {
+    ...before,
+    dataset: options.dataset === undefined ? before.dataset : resolve(options.dataset),
+    features: options.features === undefined ? before.features : resolve(options.features),
+    ...(backbone && { backbone: { folder: resolve(backbone.folder), digest: backbone.digest } }),
+  };
 }
 
 const usage = (message: string): AppError => new AppError('TRAIN_OPTIONS', message, { details: { exit: EXIT.usage } });

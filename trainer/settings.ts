@@ -1,5 +1,6 @@
 import type { TrainedRun } from '../common/domain/training.ts';
 import type { FusionRuleName } from './fusion/rules.ts';
+import type { LossName } from './losses/losses.ts';
 import type { Eq2Settings } from './sampling/eq2.ts';
 import type { SamplerName } from './sampling/samplers.ts';
 
@@ -9,16 +10,35 @@ import type { SamplerName } from './sampling/samplers.ts';
  */
 export interface Settings {
   preset: string;
-  network: 'basic-cnn';
-  /** What the artifact's resize graph makes of a picture: width and height in pixels, value · scale + offset. */
+  /** Where a run does not do all that the preset's name promises: what it does instead. Stands behind the name in reports. */
+  variant: string | null;
+  /** `basic-cnn`: a small network from scratch; `backbone`: a head, and perhaps blocks, on an imported trunk. */
+  network: 'basic-cnn' | 'backbone';
+  /** What the artifact's resize graph makes of a picture: width and height in pixels, value · scale + offset. A backbone brings its own. */
   input: { width: number; height: number; scale: number; offset: number };
+  /** Of level 1, as `optimiser`. */
   batch: number;
   optimiser: Optimiser;
+  /** Passes of level 1 where neither passes nor a budget were asked for; `null`: as many as fit the usual budget. */
+  passes: number | null;
+  /** The blocks behind the cut of a backbone, trained on with the head; `null`: level 1 only. */
+  levelTwo: LevelSettings | null;
   /** As Keras' ImageDataGenerator draws it; reference and test images are never augmented. */
   augmentation: 'basic' | 'none';
+  /**
+   * `fresh`: each repetition of an image is warped anew and goes through the trunk. A number: at most so many warped views of an
+   * image, their activations kept on disk and used in turn; an approximation. Read by backbone runs only.
+   */
+  views: 'fresh' | number;
   sampling: Record<TrainedRun, SamplingSettings>;
+  losses: Record<TrainedRun, LossSettings>;
+  /** A loss that corrects the prior together with F1-dynamic sampling favours rare classes twice: only where it is asked for. */
+  allowDoubleCorrection: boolean;
+  finish: FinishSettings;
   /** How T_r is chosen. */
   fusion: FusionRuleName;
+  /** Of out-of-fold scores, where the fusion rule or the finish chooses by them. */
+  folds: number;
   /**
    * Keep the iteration with the best macro-F1 on the reference part, smoothed over `window` iterations, and stop after
    * `patience` without a better one. `undefined`: final weights, every step, as fair comparisons need it.
@@ -36,6 +56,13 @@ export interface Optimiser {
   clipNorm: number;
 }
 
+/** How one level is trained. */
+export interface LevelSettings {
+  passes: number;
+  batch: number;
+  optimiser: Optimiser;
+}
+
 /** How the images of an iteration are chosen. */
 export interface SamplingSettings {
   sampler: SamplerName;
@@ -45,6 +72,24 @@ export interface SamplingSettings {
   decay: number;
   /** Pulls the F1 of classes with few reference images towards ½; 0 is plain F1. */
   shrinkage: number;
+}
+
+export interface LossSettings {
+  loss: LossName;
+  /** Strength of 'logit-adjusted', exponent of 'cdb'. */
+  tau: number;
+  /** β of 'class-balanced'. */
+  beta: number;
+}
+
+/** What happens to a trained model's scores, and to its last layer, before both models are fused. */
+export interface FinishSettings {
+  /** `temperature`: p^(1/T), T by likelihood; `common-prior`: that, and both models brought to one prior, π^(1 − τ). */
+  calibration: 'none' | 'temperature' | 'common-prior';
+  /** Post-hoc logit adjustment, logits − τ · ln prior; `search`: the best τ out of fold. With `common-prior` it is that prior's τ. */
+  tau: number | 'search' | null;
+  /** cRT: in so many of its last passes M1 trains its last layer alone, from anew, on balanced samples. */
+  classifierPasses: number;
 }
 
 /** Learning rate of step `step` (from 0) of `steps`: half a cosine. */

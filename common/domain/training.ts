@@ -50,6 +50,9 @@ export type IterationReport = z.infer<typeof iterationReportSchema>;
 export const thresholdPointSchema = z.object({ threshold: z.number(), macroF1: z.number(), accuracy: z.number() });
 export type ThresholdPoint = z.infer<typeof thresholdPointSchema>;
 
+/** Temperature of a model's scores, and strength of its logit adjustment (or τ of the common prior). */
+const adjustmentSchema = z.object({ temperature: z.number(), tau: z.number().nullable() });
+
 /** What a training run says of itself. It never pretends: engine, preset, split, seeds and weights stand in it. */
 export const trainingReportSchema = z.object({
   format: z.literal(1),
@@ -65,10 +68,23 @@ export const trainingReportSchema = z.object({
   ratios: z.array(z.number()),
   iterations: z.array(iterationReportSchema),
   fusion: z.object({
+    /** The choice and its grounds in a sentence. */
     rule: z.string(),
     threshold: z.number(),
     curve: z.array(thresholdPointSchema),
+    /** Name of the rule, what it chose, and the images that the curve is of. */
+    name: z.string().optional(),
+    kind: z.enum(['threshold', 'mean']).optional(),
+    curveOf: z.enum(['reference', 'out-of-fold']).optional(),
   }),
+  /** What was done to both models' scores before they were fused, chosen on images that they did not learn or on the reference part. */
+  adjustments: z
+    .object({
+      chosenBy: z.enum(['reference', 'out-of-fold']),
+      m0: adjustmentSchema,
+      m1: adjustmentSchema,
+    })
+    .optional(),
   /** On the test part. */
   test: z.object({ m0: evaluationSchema, m1: evaluationSchema, mean: evaluationSchema, fused: evaluationSchema }),
   reference: z.object({ m0: evaluationSchema, m1: evaluationSchema, fused: evaluationSchema }),

@@ -1,12 +1,19 @@
 import { basename, join, resolve } from 'node:path';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import { ENGINE_NAMES } from '../../trainer/engines.ts';
 import type { TrainHooks, TrainOptions } from '../../trainer/main.ts';
-import { DEFAULT_PRESET, PRESETS } from '../../trainer/presets.ts';
+import { fusionRuleNames } from '../../trainer/fusion/rules.ts';
+import type { FusionRuleName } from '../../trainer/fusion/rules.ts';
+import { lossNames } from '../../trainer/losses/losses.ts';
+import type { LossName } from '../../trainer/losses/losses.ts';
+import { BACKBONE_PRESET, DEFAULT_PRESET, PRESETS } from '../../trainer/presets.ts';
+import { samplerNames } from '../../trainer/sampling/samplers.ts';
+import type { SamplerName } from '../../trainer/sampling/samplers.ts';
 import { DEMO_BUDGET_SECONDS } from '../train-demo/cameras.ts';
 import type { DemoResult } from '../train-demo/demo.ts';
+import { backboneOf } from './train-benchmark.ts';
 import { TRAIN_HELP } from './train-help.ts';
 import { showDemo, showOutcome, trainProgress } from './train-output.ts';
 import { decimal, wholeNumber } from './verb.ts';
@@ -20,6 +27,19 @@ interface TrainFlags {
   out?: string;
   name?: string;
   preset?: string;
+  backbone?: string;
+  data: string;
+  levels?: 1 | 2;
+  views?: 'fresh' | number;
+  features?: string;
+  sampler?: SamplerName;
+  loss?: LossName;
+  allowDoubleCorrection?: boolean;
+  fusion?: FusionRuleName;
+  calibration?: 'none' | 'temperature' | 'common-prior';
+  tau?: number | 'search';
+  crt?: number;
+  passes2?: number;
   budget?: number;
   passes?: number;
   learningRate?: number;
@@ -46,10 +66,27 @@ export function addTrainCommand(program: Command, context: Context): void {
     .option('--force', 'go on although the same camera or picture is in two parts; the report says so')
     .option('--out <dir>', 'where everything goes (default: data/training/NAME-TIME)')
     .option('--name <name>', 'what people call the model (default: name of the dataset)')
-    .option('--preset <name>', `${presets.join('; ')} (default: ${DEFAULT_PRESET})`)
-    .option('--budget <seconds>', 'for training both models (default: 600)', decimal)
+    .option('--preset <name>', `${presets.join('; ')} (default: ${DEFAULT_PRESET}, with --backbone ${BACKBONE_PRESET})`)
+    .option('--backbone <which>', 'train on this trunk: its folder, or name or digest of an imported one')
+    .option('--data <folder>', 'data folder, where imported backbones are', 'data')
+    .addOption(new Option('--levels <n>', '1: the head; 2: then the blocks behind the cut, too').argParser(levels))
+    .option('--views <k>', '"fresh", or at most so many cached views of a picture, 1 to 32', views)
+    .option('--features <dir>', 'where activations are kept; runs may share it, one at a time (default: OUT/features)')
+    .addOption(new Option('--sampler <name>', 'of M1, instead of the preset’s').choices(samplerNames))
+    .addOption(new Option('--loss <name>', 'of M1 (default: ce)').choices(lossNames))
+    .option('--allow-double-correction', 'a prior-corrected loss together with F1-dynamic sampling')
+    .addOption(new Option('--fusion <rule>', 'how T_r is chosen').choices(fusionRuleNames))
+    .addOption(new Option('--calibration <kind>', 'before fusion').choices(['none', 'temperature', 'common-prior']))
+    .option('--tau <x>', 'of logit adjustment after training, or "search": out of fold', tau)
+    .option(
+      '--crt <n>',
+      'M1 trains its last layer anew in its last n passes, on balanced samples',
+      wholeNumber(1, 100_000),
+    )
+    .option('--budget <seconds>', 'for training both models (default: 600, or the passes of the preset)', decimal)
     .option('--passes <n>', 'so many passes over the training part instead', wholeNumber(1, 100_000))
-    .option('--learning-rate <x>', 'at the first step, instead of the preset’s', decimal)
+    .option('--passes-2 <n>', 'so many passes of level 2', wholeNumber(1, 100_000))
+    .option('--learning-rate <x>', 'at the first step of level 1, instead of the preset’s', decimal)
     .option('--engine <name>', `${ENGINE_NAMES.join(' or ')} (default: ${ENGINE_NAMES[0]})`)
     .option('--seed <n>', 'of weights, orders and augmentation (default: 1)', wholeNumber(0, SEED_LIMIT))
     .option('--threads <n>', 'of the engine (default: all cores)', wholeNumber(1, 1024))
@@ -61,6 +98,14 @@ export function addTrainCommand(program: Command, context: Context): void {
     .addHelpText('after', TRAIN_HELP)
     .action((flags: TrainFlags) => runTrain(flags, context));
 }
+
+function levels(value: string): 1 | 2 {
+  if (value === '1' || value === '2') return Number(value) as 1 | 2;
+  throw new InvalidArgumentError('Give 1 or 2.');
+}
+
+const views = (value: string): 'fresh' | number => (value === 'fresh' ? value : wholeNumber(1, 32)(value));
+const tau = (value: string): 'search' | number => (value === 'search' ? value : decimal(value));
 
 async function runTrain(flags: TrainFlags, context: Context): Promise<void> {
   const stopping = stopOnSignals();
@@ -81,16 +126,18 @@ async function once(flags: TrainFlags, context: Context, signal: AbortSignal): P
     flags.resume ?? flags.out ?? join('data/training', `${basename(resolve(flags.dataset as string))}-${timeNow()}`);
   // Loaded here: ONNX Runtime would slow every other command's start.
   const { train } = await import('../../trainer/main.ts');
+  const backbone = flags.backbone === undefined ? undefined : await backboneOf(flags.backbone, flags.data);
+  const resume = flags.resume === undefined ? undefined : 'required';
   const outcome = await train(
-    { ...optionsOf(flags), out, dataset: flags.dataset, resume: flags.resume === undefined ? undefined : 'required' },
+    { ...optionsOf(flags), out, backbone, dataset: flags.dataset, resume },
     hooksOf(flags, context, signal),
   );
   showOutcome(context.terminal, outcome, { json: flags.json === true });
 }
 
 async function demo(flags: TrainFlags, context: Context, signal: AbortSignal): Promise<void> {
-  if (flags.dataset !== undefined || flags.resume !== undefined) {
-    throw new AppError('USAGE', '--demo draws its own pictures; leave out --dataset and --resume.');
+  if (flags.dataset !== undefined || flags.resume !== undefined || flags.backbone !== undefined) {
+    throw new AppError('USAGE', '--demo draws its own pictures; leave out --dataset, --resume and --backbone.');
   }
   const out = flags.out ?? join('data/training', `demo-${timeNow()}`);
   const { medianFigures, runDemo } = await import('../train-demo/demo.ts');
@@ -107,9 +154,14 @@ async function demo(flags: TrainFlags, context: Context, signal: AbortSignal): P
 
 /** What a flag leaves open is left to the checkpoint or to the defaults. */
 function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'resume'> {
-  const { budget, key, manifest, split, force, name, preset, passes, learningRate, engine, seed, threads } = flags;
-  const given = { manifest, split, force, name, preset, passes, learningRate, engine, seed, threads };
-  return { ...given, ...(budget !== undefined && { budgetSeconds: budget }), keyFile: key };
+  const { manifest, split, force, name, preset, passes, learningRate, engine, seed, threads } = flags;
+  const { levels: upTo, views: seen, features, sampler, loss, allowDoubleCorrection, fusion, calibration } = flags;
+  return {
+    ...{ manifest, split, force, name, preset, passes, learningRate, engine, seed, threads },
+    ...{ levels: upTo, views: seen, features, sampler, loss, allowDoubleCorrection, fusion, calibration },
+    ...{ tau: flags.tau, classifierPasses: flags.crt, levelTwoPasses: flags.passes2, keyFile: flags.key },
+    ...(flags.budget !== undefined && { budgetSeconds: flags.budget }),
+  };
 }
 
 function hooksOf(flags: TrainFlags, { terminal }: Context, signal: AbortSignal, extra: object = {}): TrainHooks {
@@ -137,7 +189,7 @@ function stopOnSignals(): { signal: AbortSignal; dispose: () => void } {
 }
 
 /** Mistakes in what was asked for; anything else is a failure. */
-const USAGE = ['USAGE', 'TRAIN_OPTIONS', 'PRESET_UNKNOWN', 'ENGINE_UNKNOWN', 'SETTINGS_CHANGED', 'RUN_EXISTS', 'CHECKPOINT_MISSING', 'DATASET_NOT_FOUND', 'DATASET_SPLIT_UNKNOWN']; // prettier-ignore
+const USAGE = ['USAGE', 'TRAIN_OPTIONS', 'PRESET_UNKNOWN', 'ENGINE_UNKNOWN', 'SETTINGS_CHANGED', 'RUN_EXISTS', 'CHECKPOINT_MISSING', 'DATASET_NOT_FOUND', 'DATASET_SPLIT_UNKNOWN', 'BACKBONE_NOT_FOUND', 'BACKBONE_AMBIGUOUS', 'CORRECTED_TWICE']; // prettier-ignore
 
 function withExit(error: unknown): unknown {
   const code = codeOf(error) ?? '';

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import type { ModelFile, ModelManifest } from '../../common/domain/model.ts';
 import { signManifest, writeArtifact } from '../../common/inference/artifact.ts';
 import type { SignedManifest } from '../../common/inference/artifact.ts';
-import { buildResize } from '../../common/inference/graphs.ts';
 import { ModelRunner } from '../../common/inference/model-runner.ts';
 import type { HeadScores } from '../../common/inference/model-runner.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { KeyPair } from '../../common/storage/signature.ts';
 import type { Rows } from '../evaluate/probabilities.ts';
-import { TRUNK, buildIdentityTrunk } from './parts.ts';
+import type { ServingParts } from './parts.ts';
 
 /**
  * Largest difference between two right installations, and between the trainer's engine and the agents' path: rounding alone
@@ -22,10 +21,11 @@ const TOLERANCE = 0.005;
 export interface ArtifactRequest {
   name: string;
   labels: readonly string[];
-  input: Pick<ModelManifest['input'], 'width' | 'height' | 'scale' | 'offset'>;
-  /** Whole networks from pixels to probabilities, as ONNX. */
+  /** Resize graph and trunk. */
+  parts: Omit<ServingParts, 'buildHead'>;
+  /** From the trunk's output to probabilities, as ONNX. */
   heads: { m0: Buffer; m1: Buffer };
-  fusion: { ratios: readonly number[]; threshold: number };
+  fusion: { rule: 'eq3' | 'mean'; ratios: readonly number[]; threshold: number };
   metrics: Record<string, number>;
   /** Where the weights come from, in words. */
   origin: string;
@@ -43,8 +43,8 @@ export interface ArtifactRequest {
  */
 export async function exportArtifact(folder: string, request: ArtifactRequest): Promise<SignedManifest> {
   const files = new Map<ModelFile, Buffer>([
-    ['resize.onnx', buildResize({ ...request.input, layout: 'nchw' })],
-    ['trunk.onnx', buildIdentityTrunk(request.input)],
+    ['resize.onnx', request.parts.resizeOnnx],
+    ['trunk.onnx', request.parts.trunkOnnx],
     ['head-m0.onnx', request.heads.m0],
     ['head-m1.onnx', request.heads.m1],
   ]);
@@ -68,15 +68,15 @@ function manifestOf(request: ArtifactRequest, files: ReadonlyMap<ModelFile, Buff
     name: request.name,
     createdAt: new Date().toISOString(),
     labels: [...request.labels],
-    input: { ...request.input, layout: 'nchw' },
-    trunk: TRUNK,
+    input: request.parts.input,
+    trunk: request.parts.trunk,
     files: {
       'resize.onnx': entry('resize.onnx'),
       'trunk.onnx': entry('trunk.onnx'),
       'head-m0.onnx': entry('head-m0.onnx'),
       'head-m1.onnx': entry('head-m1.onnx'),
     },
-    fusion: { ratios: [...request.fusion.ratios], threshold: request.fusion.threshold },
+    fusion: { ...request.fusion, ratios: [...request.fusion.ratios] },
     metrics: request.metrics,
     origin: request.origin.slice(0, 1000),
     golden: [],

@@ -65,6 +65,13 @@ export function calibration(
   return { scale: 1 / temperature, offset };
 }
 
+/** π^(1 − τ), normalised: between the natural prior (τ = 0) and the uniform one (τ = 1). */
+export function commonPrior(natural: readonly number[], tau: number): number[] {
+  const powers = natural.map((share) => share ** (1 - tau));
+  const whole = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / whole);
+}
+
 /** Post-hoc logit adjustment: logits − τ · ln prior. */
 export function logitAdjustment(prior: readonly number[], tau: number): LogitTransform {
   checkPrior(prior);

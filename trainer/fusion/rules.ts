@@ -83,9 +83,21 @@ const modern: FusionRule = ({ ratios, outOfFold }) => {
   };
 };
 
+/** The control that the paper lacks; the curve says what a threshold would have given. */
+const mean: FusionRule = ({ ratios, reference }) => {
+  const curve = thresholdCurve(reference, ratios);
+  return {
+    kind: 'mean',
+    threshold: (bestPoint(curve) as ThresholdPoint).threshold,
+    curve,
+    reason: 'The mean of both heads decides, as asked for.',
+  };
+};
+
 /** Every rule by the name that settings use. A new one is a function and a line here. */
-export const fusionRules = { paper, search, modern } as const satisfies Record<string, FusionRule>;
+export const fusionRules = { paper, search, modern, mean } as const satisfies Record<string, FusionRule>;
 export type FusionRuleName = keyof typeof fusionRules;
+export const fusionRuleNames = Object.keys(fusionRules) as FusionRuleName[];
 
 /** @throws AppError `FUSION_INPUT`, `FUSION_NEEDS_OUT_OF_FOLD` */
 export function chooseFusion(rule: FusionRuleName, context: FusionContext): FusionChoice {

@@ -39,12 +39,12 @@ function lead({ preset, engine, network, weights, seeds, dataset, startedAt, sec
 const warningsOf = ({ warnings }: TrainingReport): string =>
   warnings.length === 0 ? '' : `<ul class="warnings">${warnings.map((one) => `<li>${escape(one)}</li>`).join('')}</ul>`;
 
-function results({ test, reference }: TrainingReport): string {
+function results({ test, reference, fusion }: TrainingReport): string {
   const rows = [
     ['M0, plainly trained', test.m0, reference.m0],
     ['M1, trained by dynamic sampling', test.m1, reference.m1],
     ['mean of both (control)', test.mean, undefined],
-    ['fused by Eq. 3', test.fused, reference.fused],
+    [fusion.kind === 'mean' ? 'fused: the mean' : 'fused by Eq. 3', test.fused, reference.fused],
   ] as const;
   const body = rows.map(
     ([name, onTest, onReference]) =>
@@ -73,14 +73,14 @@ function classesFigure({ dataset, ratios, test }: TrainingReport): string {
 }
 
 function thresholdFigure({ fusion }: TrainingReport): string {
-  const { curve, rule, threshold } = fusion;
+  const { curve, rule, threshold, curveOf } = fusion;
   if (curve.length < 2) return `<p>${escape(rule)} T_r = ${figure3(threshold)}.</p>`;
   // Thresholds crowd near 0, where the rare classes are: places are by rank, not by value.
   const x = curve.map((_, i) => i);
   const at = curve.findIndex((point) => point.threshold >= threshold);
   return (
     lines({
-      title: 'Macro F1 and accuracy on the reference part for each interval of T_r',
+      title: `Macro F1 and accuracy ${curveOf === 'out-of-fold' ? 'out of fold' : 'on the reference part'} for each interval of T_r`,
       x,
       xTitle: 'T_r, one point for each interval between neighbouring P/N ratios',
       xLabel: (i) => (curve[i]?.threshold ?? 0).toFixed(3),

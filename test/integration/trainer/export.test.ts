@@ -11,7 +11,7 @@ import { rowsOf, softmax } from '../../../trainer/evaluate/probabilities.ts';
 import { exportArtifact } from '../../../trainer/export/artifact.ts';
 import type { ArtifactRequest } from '../../../trainer/export/artifact.ts';
 import { trainerKey } from '../../../trainer/export/key.ts';
-import { buildHead } from '../../../trainer/export/parts.ts';
+import { buildHead, scratchParts } from '../../../trainer/export/parts.ts';
 import { ImagePreparer } from '../../../trainer/dataset/loader/preparer.ts';
 import { sha256 } from '../../../common/storage/digest.ts';
 import { makeTestFolder } from '../../support/folder.ts';
@@ -49,9 +49,9 @@ async function requestFor(files: readonly string[]): Promise<ArtifactRequest> {
   return {
     name: 'tiny',
     labels: ['grass', 'road', 'water'],
-    input: INPUT,
+    parts: scratchParts(INPUT, NETWORK),
     heads: { m0: buildHead(NETWORK, PARAMETERS.m0), m1: buildHead(NETWORK, PARAMETERS.m1) },
-    fusion: { ratios: [0.5, 0.5, 0.5], threshold: 0.3 },
+    fusion: { rule: 'eq3', ratios: [0.5, 0.5, 0.5], threshold: 0.3 },
     metrics: { macroF1: 0.5 },
     origin: 'a test',
     golden: pictures.slice(0, 2),
@@ -88,7 +88,7 @@ test('trainer and agent give the same scores for the same bytes, JPEG and others
 test('an artifact that would decide otherwise than the trainer is not written', async () => {
   const request = await requestFor(await picturesOfManyKinds());
   for (const wrong of [
-    { ...request, input: { ...INPUT, offset: 0 } },
+    { ...request, parts: scratchParts({ ...INPUT, offset: 0 }, NETWORK) },
     { ...request, heads: { m0: request.heads.m1, m1: request.heads.m0 } },
   ]) {
     await expect(exportArtifact(join(folder, 'artifact'), wrong)).rejects.toMatchObject({ code: 'EXPORT_DIFFERS' });

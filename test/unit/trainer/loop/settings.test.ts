@@ -17,14 +17,8 @@ describe('the learning rate', () => {
 });
 
 describe('the schedule', () => {
-  const input = {
-    trainingImages: 330,
-    batch: 32,
-    models: 2,
-    secondsPerStep: 0.1,
-    secondsPerEvaluation: 0.4,
-    passes: null,
-  };
+  const level = { batch: 32, passes: 1, step: 0.1, evaluation: 0.4 };
+  const input = { trainingImages: 330, levels: [level], classifierPasses: 0 };
 
   test('takes as many whole passes as fit into the budget, for both models together', () => {
     // 11 steps and an evaluation take 1.5 s; 30 s for two models are ten passes each.
@@ -36,8 +30,29 @@ describe('the schedule', () => {
     expect(scheduleOf({ ...input, budgetSeconds: 0.1 })).toMatchObject({ passes: 1, steps: 11 });
   });
 
-  test('takes the passes that were asked for, whatever the budget', () => {
-    expect(scheduleOf({ ...input, budgetSeconds: 1, passes: 40 })).toMatchObject({ passes: 40, steps: 440 });
+  test('takes the passes that were asked for where there is no budget', () => {
+    const levels = [{ ...level, passes: 40 }];
+    expect(scheduleOf({ ...input, levels, budgetSeconds: undefined })).toMatchObject({ passes: 40, steps: 440 });
+  });
+
+  test('stretches or shortens both levels by one factor', () => {
+    // Forty passes of 1.5 s and twenty of 11.4 s are 288 s a model; half of that is allowed.
+    const levels = [
+      { ...level, passes: 40 },
+      { ...level, passes: 20, step: 1 },
+    ];
+    const { phases } = scheduleOf({ ...input, levels, budgetSeconds: 288 });
+    expect(phases.m0.map(({ level: of, passes }) => [of, passes])).toEqual([[1, 20], [2, 10]]); // prettier-ignore
+  });
+
+  test('gives M1 no step more for a classifier that is trained again', () => {
+    const levels = [{ ...level, passes: 40 }];
+    const { phases } = scheduleOf({ ...input, levels, classifierPasses: 10, budgetSeconds: undefined });
+    expect(phases.m0).toEqual([{ level: 1, trains: 'level', passes: 40, steps: 440 }]);
+    expect(phases.m1).toEqual([
+      { level: 1, trains: 'level', passes: 30, steps: 330 },
+      { level: 1, trains: 'classifier', passes: 10, steps: 110 },
+    ]);
   });
 });
 
