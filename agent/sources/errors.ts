@@ -1,4 +1,5 @@
 import { AppError, codeOf, isAbort, messageOf } from '../../common/runtime/errors.ts';
+import { redact, redactAll } from '../../common/runtime/redact.ts';
 import type { Evidence, Judgement, Verdict } from '../../common/domain/verdict.ts';
 
 /** The codes that a source throws, each with the verdict that an attempt gets which ends so. */
@@ -34,8 +35,9 @@ export function verdictOfSourceError(error: unknown): Judgement {
   const code = codeOf(error);
   const verdict: Verdict = (code && VERDICT_OF_CODE[code as SourceErrorCode]) || 'failed';
   const evidence: Evidence = { code: code ?? 'UNKNOWN' };
-  if (error instanceof AppError) Object.assign(evidence, error.details);
-  else evidence['message'] = messageOf(error).slice(0, 200);
+  // Cameras and ffmpeg repeat what they were asked for: evidence goes to pages and researchers.
+  if (error instanceof AppError) Object.assign(evidence, redactAll(error.details));
+  else evidence['message'] = redact(messageOf(error)).slice(0, 200);
   return { verdict, evidence };
 }
 
