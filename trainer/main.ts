@@ -32,6 +32,8 @@ export interface TrainHooks {
   /** When it aborts the run saves a checkpoint and rejects with `TRAINING_INTERRUPTED`. */
   signal?: AbortSignal;
   clock?: Clock;
+  /** Default: `loadBackbone`. */
+  openBackbone?: (folder: string) => Promise<Backbone>;
 }
 
 type Hooks = Required<TrainHooks>;
@@ -48,7 +50,7 @@ export async function train(options: TrainOptions, given: TrainHooks = {}): Prom
   const folder = resolve(options.out);
   await mkdir(folder, { recursive: true });
   const before = await load(folder, options.resume);
-  const backbone = await readBackbone(options.backbone ?? before?.progress.request.backbone?.folder);
+  const backbone = await openBackbone(options, before, hooks);
   const request = requestOf(options, before?.progress.request, backbone);
   const dataset = await readDataset(request, hooks);
   if (before) requireUnchanged(dataset, before.progress.fingerprint);
@@ -65,8 +67,14 @@ export async function train(options: TrainOptions, given: TrainHooks = {}): Prom
   }
 }
 
-const readBackbone = async (folder: string | undefined): Promise<Backbone | undefined> =>
-  folder === undefined ? undefined : loadBackbone(folder);
+async function openBackbone(
+  options: TrainOptions,
+  before: { progress: Progress } | undefined,
+  hooks: Hooks,
+): Promise<Backbone | undefined> {
+  const folder = options.backbone ?? before?.progress.request.backbone?.folder;
+  return folder === undefined ? undefined : hooks.openBackbone(folder);
+}
 
 interface ImageSource {
   folder: string;
@@ -95,6 +103,7 @@ const withDefaults = (hooks: TrainHooks): Hooks => ({
   onStage: () => undefined,
   signal: new AbortController().signal,
   clock: systemClock,
+  openBackbone: loadBackbone,
   ...hooks,
 });
 

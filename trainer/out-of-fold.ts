@@ -99,7 +99,7 @@ async function oneFold(runs: FoldRuns, k: number, dataset: Dataset): Promise<Sco
 }
 
 async function trainFold(
-  { progress: whole, model, openImages, hooks }: FoldRuns,
+  { folder: runFolder, progress: whole, model, openImages, hooks }: FoldRuns,
   k: number,
   { folder, dataset, fingerprint }: { folder: string; dataset: Dataset; fingerprint: string },
 ): Promise<Scored> {
@@ -115,7 +115,7 @@ async function trainFold(
     const weights = found?.weights ?? { current: { parameters: model.start }, best: null, m0: null };
     const { folds } = whole.request.settings;
     const trained = await trainBoth({
-      ...{ folder, images, model, progress, weights, clock: hooks.clock, signal: hooks.signal },
+      ...{ folder, runFolder, images, model, progress, weights, clock: hooks.clock, signal: hooks.signal },
       onIteration: ({ run, iteration, iterations }) =>
         hooks.onStage(`trains ${run.toUpperCase()} without fold ${k + 1} of ${folds}`, iteration, iterations),
     });

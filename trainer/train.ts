@@ -20,7 +20,10 @@ import { referenceF1, smoothF1 } from './sampling/smoothing.ts';
 
 /** What the loop works on; `progress` and `weights` change as it goes, and are what a checkpoint keeps. */
 export interface Training {
+  /** Of checkpoints. */
   folder: string;
+  /** What people resume, where that is another folder: a fold belongs to a run. */
+  runFolder?: string;
   images: TrainingImages;
   model: Pick<Model, 'networks' | 'start' | 'open' | 'lift'>;
   progress: Progress;
@@ -219,7 +222,7 @@ function keepBest({ progress, weights }: Training): void {
 async function interrupt(training: Training, session: TrainSession): Promise<never> {
   training.weights.current = await session.state();
   await checkpoint(training);
-  throw interrupted(training.folder);
+  throw interrupted(training.runFolder ?? training.folder);
 }
 
 export const interrupted = (folder: string): AppError =>
