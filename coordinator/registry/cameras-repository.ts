@@ -21,7 +21,10 @@ export interface PlannableCamera {
 
 const names = Object.keys(COLUMNS) as (keyof StagedRow)[];
 const DEFAULTS: Partial<Record<keyof StagedRow, string>> = {
-  name: `coalesce(s.name, s.source_camera_id)`,
+  // Where nobody named it, its address does: without what lets people in, since names go everywhere.
+  name: `coalesce(s.name, regexp_replace(s.source_camera_id,
+    '([?&;#/_][a-z0-9_.-]*(user|usr|login|pass|pwd|psw|secret|token|auth|sig|key|credential|session)[a-z0-9_.-]*=)[^&#]*',
+    '\\1***', 'gi'))`,
   interval_ms: `coalesce(s.interval_ms, ${DEFAULT_INTERVAL_MS})`,
   priority: `coalesce(s.priority, ${DEFAULT_PRIORITY})`,
   tags: `coalesce(s.tags, '{}')`,

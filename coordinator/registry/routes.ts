@@ -6,7 +6,11 @@ import type { CameraMemory, PaceMemory } from '../../common/domain/fragment.ts';
 import { cameraStates } from '../../common/domain/health.ts';
 import { refreshOf, staleAfterMs } from '../../common/domain/refresh.ts';
 import { AppError } from '../../common/runtime/errors.ts';
+import { redact } from '../../common/runtime/redact.ts';
+import { mayAct } from '../platform/http/access.ts';
+import type { Principal } from '../platform/http/access.ts';
 import { cameraChangeSchema, cameraInputSchema, cameraSchema } from './camera.ts';
+import type { Camera } from './camera.ts';
 import { formatOfType, importFormats } from './import/entries.ts';
 import { filterQuerySchema, isNarrow, toFilter } from './query.ts';
 import type { Registry } from './registry.ts';
@@ -82,6 +86,22 @@ function paceOf(intervalMs: number, pace: PaceMemory | undefined): z.infer<typeo
   };
 }
 
+const ADDRESS_FIELDS = [
+  'snapshotUrl',
+  'streamUrl',
+  'snapshotPath',
+  'videoPath',
+  'referenceUrl',
+  'sourceCameraId',
+] as const;
+
+/** Passwords and keys in a camera's own address (`?user=…&pwd=…`) are for those only who may change it. */
+function shownTo<C extends Camera>(camera: C, principal: Principal): C {
+  if (principal.kind === 'token' && mayAct(principal.role, 'operator')) return camera;
+  const hidden = ADDRESS_FIELDS.map((field) => [field, camera[field] === null ? null : redact(camera[field])]);
+  return { ...camera, ...(Object.fromEntries(hidden) as Partial<C>) };
+}
+
 /** /cameras: everything that people and programs do with cameras. */
 export function registryRoutes(registry: Registry, memories: Memories = NO_MEMORIES): FastifyPluginAsyncZod {
   return async (app) => {
@@ -113,11 +133,12 @@ const readRoutes =
           },
         },
       },
-      async ({ query: { after, limit, count, states, ...query } }) => {
+      async ({ query: { after, limit, count, states, ...query }, principal }) => {
         const filter = filterOf(query);
         const page = await registry.list(filter, { after, limit });
         return {
           ...page,
+          cameras: page.cameras.map((camera) => shownTo(camera, principal)),
           ...(count && { count: await registry.count(filter) }),
           ...(states && { states: await registry.countStates({ ...filter, state: undefined }) }),
         };
@@ -129,9 +150,9 @@ const readRoutes =
         config: { role: 'viewer' },
         schema: { tags, params: idParams, response: { 200: cameraSchema.extend(paceSchema.shape) } },
       },
-      async ({ params: { id } }) => {
+      async ({ params: { id }, principal }) => {
         const camera = await registry.get(id);
-        return { ...camera, ...paceOf(camera.intervalMs, (await memories([id])).get(id)?.pace) };
+        return { ...shownTo(camera, principal), ...paceOf(camera.intervalMs, (await memories([id])).get(id)?.pace) };
       },
     );
   };

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
 import { AppError, codeOf, messageOf } from '../../../common/runtime/errors.ts';
+import { redact, redactAll } from '../../../common/runtime/redact.ts';
 
 /** Codes whose status their ending does not tell. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -60,12 +61,12 @@ function describe(error: FastifyError): { status: number; body: ErrorBody } {
   if (error instanceof AppError) {
     const { status: named, ...rest } = error.details;
     const status = typeof named === 'number' ? named : statusOf(code);
-    const details = Object.keys(rest).length > 0 ? { details: rest } : {};
-    return status === 500 ? internal(code) : { status, body: { code, message: error.message, ...details } };
+    const details = Object.keys(rest).length > 0 ? { details: redactAll(rest) } : {};
+    return status === 500 ? internal(code) : { status, body: { code, message: redact(error.message), ...details } };
   }
   const status = error.statusCode ?? 500;
   if (status >= 500) return internal();
-  return { status, body: { code: code.startsWith('FST_') ? code.slice(4) : code, message: messageOf(error) } };
+  return { status, body: { code: code.startsWith('FST_') ? code.slice(4) : code, message: redact(messageOf(error)) } };
 }
 
 function internal(code = 'INTERNAL'): { status: number; body: ErrorBody } {

@@ -113,6 +113,28 @@ test('a viewer may look but not change', async () => {
   expect((await camfleet('cameras', 'list', '--token', 'cft_of-nobody')).exit).toBe(3);
 });
 
+test('who may not change a camera does not see the passwords in its address', async () => {
+  const address = 'http://u:inUserInfo@keys.example/live/user=root_password=inPath.jpg?pwd=inQuery&channel=1';
+  const added = JSON.parse((await camfleet('cameras', 'add', address, '--json')).stdout) as { id: number };
+  // Names go into data sets and pages of everybody.
+  expect((await registry.get(added.id)).name).toBe('http://keys.example/live/user=***&channel=1');
+  const show = async (...args: string[]): Promise<string> => (await camfleet('cameras', ...args, '--json')).stdout;
+  expect(await show('show', String(added.id))).toContain('pwd=inQuery&channel=1');
+  for (const args of [
+    ['show', String(added.id)],
+    ['list', '--text', 'keys.example'],
+  ]) {
+    const seen = await show(...args, '--token', viewer);
+    expect(seen).toContain('http://keys.example/live/user=***');
+    expect(seen).not.toMatch(/inUserInfo|inPath|inQuery/);
+  }
+});
+
+test('an error of the API repeats no password', async () => {
+  const { stderr } = await camfleet('cameras', 'add', 'gopher://u:inUserInfo@x/?pwd=inQuery');
+  expect(stderr).not.toMatch(/inUserInfo|inQuery/);
+});
+
 test('a file is imported through the API, and a refused one says why although it was still being sent', async () => {
   const file = join(folder, 'farm.csv');
   await writeFile(file, farmRows(5_000));
