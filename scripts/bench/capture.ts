@@ -1,10 +1,10 @@
 import { loadavg } from 'node:os';
 import { ShutdownStack } from '../../common/runtime/service.ts';
 import { messageOf } from '../../common/runtime/errors.ts';
-import { startAgent, startFarmProcess, startLoop } from './capture/contest.ts';
+import { startAgents, startFarmProcess, startLoop } from './capture/contest.ts';
 import type { Contestant } from './capture/contest.ts';
 import type { ThreadProfile } from './capture/profiling.ts';
-import { CHANGED_352, CHANGED_720, UNCHANGED_352 } from './capture/scenario.ts';
+import { CHANGED_352, CHANGED_720, FAILING_352, FAILING_SHARES, failingBeside, UNCHANGED_352 } from './capture/scenario.ts'; // prettier-ignore
 import type { FarmPlace, Scenario } from './capture/scenario.ts';
 import type { Pinned } from './pinned.ts';
 import { benchOptions, machine, median, pairedRatio, printResult } from './report.ts';
@@ -22,9 +22,15 @@ CPU time is that of the whole process with all threads, user and system. A run i
 is void (exit 1): the agent would be waiting for the farm. In the last part a second agent with two capture threads on both
 cores shares core 1 with the farm; it therefore compares CPU time, not frames a second of wall time: scaleTwoCores is two times the frames per
 CPU second with two threads, divided by those with one; 2 means that a second core adds as much as the first one has.
+Part agents is the same with two agent processes that share the cameras, on a core each: scaleTwoAgents.
+
+Part failing asks the 2,000 healthy cameras alone, and with failing ones beside them that are 1 % and 20 % of all (on hosts of
+their own, in ten ways: some hang, stall or break off, some refuse, redirect or ask for rest), by three agents that take turns
+on core 0. failing1 and failing20 are the frames of the healthy ones a second of wall time, divided by those without failing
+cameras; failing1PerCpu and failing20PerCpu the same by CPU second. Run it on a quiet machine: the core is to be the agent's.
 
   --profile      where the CPU time of the agent goes, by function, after each part
-  --part NAME    only this part: changed352, unchanged352, changed720 or scale`;
+  --part NAME    only this part: changed352, unchanged352, changed720, scale, agents or failing`;
 
 const ROUNDS = 3;
 const MOST_BUSY = 0.8;
@@ -82,7 +88,7 @@ async function withFarm<T>(
 /** The agent against the loop. */
 function measurePart(options: PartOptions, scenario: Scenario): Promise<Rates> {
   return withFarm(options, scenario, async (place, shutdown) => {
-    const agent = await startAgent(options.farm, { place, scenario, workers: 1, cores: '0' });
+    const agent = await startAgents(options.farm, { place, scenario, workers: 1, cores: ['0'] });
     shutdown.defer('agent', () => agent.stop());
     const loop = await startLoop(options.farm, place, '0');
     shutdown.defer('loop', () => loop.stop());
@@ -96,11 +102,38 @@ function measurePart(options: PartOptions, scenario: Scenario): Promise<Rates> {
 function measureScale(options: PartOptions): Promise<Rates> {
   return withFarm(options, CHANGED_352, async (place, shutdown) => {
     const parts = { place, scenario: CHANGED_352 };
-    const one = await startAgent(options.farm, { ...parts, workers: 1, cores: '0' });
+    const one = await startAgents(options.farm, { ...parts, workers: 1, cores: ['0'] });
     shutdown.defer('one', () => one.stop());
-    const two = await startAgent(options.farm, { ...parts, workers: 2, cores: '0,1' });
+    const two = await startAgents(options.farm, { ...parts, workers: 2, cores: ['0,1'] });
     shutdown.defer('two', () => two.stop());
     return contest({ one, two }, options.seconds);
+  });
+}
+
+/** One agent against two of a capture thread each, which share the cameras. */
+function measureAgents(options: PartOptions): Promise<Rates> {
+  return withFarm(options, CHANGED_352, async (place, shutdown) => {
+    const parts = { place, scenario: CHANGED_352, workers: 1 };
+    const one = await startAgents(options.farm, { ...parts, cores: ['0'] });
+    shutdown.defer('one', () => one.stop());
+    const two = await startAgents(options.farm, { ...parts, cores: ['0', '1'] });
+    shutdown.defer('two', () => two.stop());
+    return contest({ one, two }, options.seconds);
+  });
+}
+
+/** The same healthy cameras without failing ones beside them, and with few and many of them. */
+function measureFailing(options: PartOptions): Promise<Rates> {
+  return withFarm(options, FAILING_352, async (place, shutdown) => {
+    const contestants: Record<string, Contestant> = {};
+    for (const [name, share] of Object.entries({ none: 0, ...FAILING_SHARES })) {
+      const failing = place.failing.slice(0, failingBeside(share));
+      const parts = { scenario: FAILING_352, workers: 1, cores: ['0'] };
+      const agent = await startAgents(options.farm, { ...parts, place: { ...place, failing } });
+      shutdown.defer(name, () => agent.stop());
+      contestants[name] = agent;
+    }
+    return contest(contestants, options.seconds);
   });
 }
 
@@ -116,8 +149,9 @@ async function main(): Promise<number> {
   });
   const part = flags['part'] as string;
   const scenarios = [CHANGED_352, UNCHANGED_352, CHANGED_720];
-  if (part !== '' && ![...scenarios.map(({ name }) => name), 'scale'].includes(part)) {
-    say(`--part must be changed352, unchanged352, changed720 or scale, not ${part}.`);
+  const parts = [...scenarios.map(({ name }) => name), 'scale', 'agents', 'failing'];
+  if (part !== '' && !parts.includes(part)) {
+    say(`--part must be one of ${parts.join(', ')}, not ${part}.`);
     return 2;
   }
   const ratios: Record<string, number> = {};
@@ -137,6 +171,19 @@ async function main(): Promise<number> {
       const { rates, wall } = await measureScale(options);
       figures['scaleTwoCores'] = 2 * pairedRatio(rates, 'two', 'one');
       figures['framesPerSecondTwoWorkersBesideFarm'] = median(wall['two'] ?? []);
+    }
+    if (part === '' || part === 'agents') {
+      const { rates, wall } = await measureAgents(options);
+      figures['scaleTwoAgents'] = 2 * pairedRatio(rates, 'two', 'one');
+      figures['framesPerSecondTwoAgentsBesideFarm'] = median(wall['two'] ?? []);
+    }
+    if (part === '' || part === 'failing') {
+      const { rates, wall, farmBusy: busy } = await measureFailing(options);
+      farmBusy = Math.max(farmBusy, busy);
+      for (const name of Object.keys(FAILING_SHARES)) {
+        figures[name] = pairedRatio(wall, name, 'none');
+        figures[`${name}PerCpu`] = pairedRatio(rates, name, 'none');
+      }
     }
   } finally {
     await farm.stop();

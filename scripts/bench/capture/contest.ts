@@ -24,36 +24,70 @@ const program = (name: string): URL => new URL(`./${name}.ts`, import.meta.url);
 
 export const startFarmProcess = (cores: string): Pinned => new Pinned(program('farm-process'), cores);
 
-export async function startAgent(
+export interface AgentOptions {
+  place: FarmPlace;
+  scenario: Scenario;
+  workers: number;
+  /** A process for each, with its part of the cameras. */
+  cores: readonly string[];
+}
+
+/** One agent, or several that share the cameras and are measured together. */
+export async function startAgents(
   farm: Pinned,
-  { place, scenario, workers, cores }: { place: FarmPlace; scenario: Scenario; workers: number; cores: string },
+  { place, scenario, workers, cores }: AgentOptions,
 ): Promise<Contestant & { profile(ms: number): Promise<ThreadProfile[]> }> {
-  const agent = new Pinned(program('agent-process'), cores, [String(workers)]);
-  await agent.ask('prepare', { place, scenario });
-  await warmUp(agent, scenario);
+  const agents = cores.map((core) => new Pinned(program('agent-process'), core, [String(workers)]));
+  const all = <T>(question: string): Promise<T[]> => Promise.all(agents.map((agent) => agent.ask<T>(question)));
+  const [first] = agents as [Pinned];
+  for (const [index, agent] of agents.entries()) {
+    const part = partOf(place, index, agents.length);
+    await agent.ask('prepare', { place: part, scenario });
+    await warmUp(agent, part.cameras.length);
+  }
   return {
     turn: async (ms) => {
-      agent.resume();
+      for (const agent of agents) agent.resume();
       await sleep(RESUME_MS);
-      await agent.ask('begin');
+      await all('begin');
       const busy = await farmBusyDuring(farm, ms);
-      const turn = await agent.ask<Turn>('end');
-      agent.pause();
+      const turn = summed(await all<Turn>('end'));
+      for (const agent of agents) agent.pause();
       return rated(checked(turn, scenario), busy);
     },
     profile: async (ms) => {
-      agent.resume();
-      await agent.ask('startProfile');
+      first.resume();
+      await first.ask('startProfile');
       await sleep(ms);
-      const profiles = await agent.ask<ThreadProfile[]>('endProfile');
-      agent.pause();
+      const profiles = await first.ask<ThreadProfile[]>('endProfile');
+      first.pause();
       return profiles;
     },
-    stop: () => agent.stop(),
+    stop: async () => void (await Promise.all(agents.map((agent) => agent.stop()))),
   };
 }
 
-async function warmUp(agent: Pinned, { cameras }: Scenario): Promise<void> {
+/** Cameras of one host stay together, as with shards. */
+function partOf(place: FarmPlace, index: number, parts: number): FarmPlace {
+  const hosts = [...new Set(place.cameras.map(({ host }) => host))];
+  const mine = new Set(hosts.filter((_, position) => position % parts === index));
+  return { ...place, cameras: place.cameras.filter(({ host }) => mine.has(host)) };
+}
+
+/** CPU time of all of them; wall time of the longest. */
+function summed(turns: readonly Turn[]): Turn {
+  return turns.reduce((sum, turn) => ({
+    frames: sum.frames + turn.frames,
+    unchanged: sum.unchanged + turn.unchanged,
+    failed: sum.failed + turn.failed,
+    lastFailure: turn.lastFailure || sum.lastFailure,
+    bytes: sum.bytes + turn.bytes,
+    cpuMs: sum.cpuMs + turn.cpuMs,
+    wallMs: Math.max(sum.wallMs, turn.wallMs),
+  }));
+}
+
+async function warmUp(agent: Pinned, cameras: number): Promise<void> {
   const until = performance.now() + WARM_UP_AT_MOST_MS;
   await agent.ask('begin');
   let frames = 0;

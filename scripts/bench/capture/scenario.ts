@@ -10,15 +10,24 @@ export interface Scenario {
   scenes: number;
   /** How often the agent asks each camera, ms. */
   intervalMs: number;
+  /** Cameras beside those, on hosts of their own, that never give a picture. */
+  failing?: number;
 }
 
 export interface FarmPlace {
   /** Takes batches as a coordinator does. */
   sink: string;
-  cameras: { url: string; host: string; name: string }[];
+  cameras: FarmAddress[];
+  failing: FarmAddress[];
 }
 
-/** What was done between two moments. */
+export interface FarmAddress {
+  url: string;
+  host: string;
+  name: string;
+}
+
+/** What was done between two moments; failing cameras are not counted. */
 export interface Turn {
   frames: number;
   unchanged: number;
@@ -54,3 +63,7 @@ export const CHANGED_720: Scenario = {
   frames: 8,
   scenes: 4,
 };
+/** 1 % and 20 % of all cameras, beside as many healthy ones as without them. */
+export const FAILING_SHARES = { failing1: 0.01, failing20: 0.2 };
+export const failingBeside = (share: number): number => Math.round((CAMERAS * share) / (1 - share));
+export const FAILING_352: Scenario = { ...CHANGED_352, name: 'failing', failing: failingBeside(0.2) };
