@@ -101,6 +101,16 @@ export const coordinatorSchema = {
       null,
       'Passes over the training images instead of a budget: the same steps on every machine.',
     ),
+    backbone: setting(
+      optional(text('a name or digest of a backbone', /^[\w.-]{1,100}$/)),
+      null,
+      'Trunk in the trainer’s data folder that scheduled runs train on (see camfleet backbone); nothing trains a small network from scratch.',
+    ),
+    preset: setting(
+      optional(text('a name of a preset', /^[\w.-]{1,60}$/)),
+      null,
+      'Preset of scheduled runs, see camfleet train --help; nothing leaves it to the trainer.',
+    ),
     promote: setting(
       oneOf(...promoteRules),
       'better',

@@ -20,6 +20,8 @@ export interface CoordinatorSettings {
     minimumNew: number;
     minimumPerClass: number;
     budgetSeconds: number | null;
+    backbone: string | null;
+    preset: string | null;
     passes: number | null;
     promote: PromoteRule;
     margin: number;

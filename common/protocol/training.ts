@@ -31,6 +31,14 @@ export const trainingSettingsSchema = z.strictObject({
   passes: z.number().int().min(1).max(100_000).optional(),
   engine: z.string().max(60).optional(),
   preset: z.string().max(60).optional(),
+  /** Name or digest of a backbone in the trainer's data folder; without one a network is trained from scratch. */
+  backbone: z.string().max(100).optional(),
+  /** 1: the head; 2: then the blocks behind the backbone's cut, too. */
+  levels: z.union([z.literal(1), z.literal(2)]).optional(),
+  /** Cached views of a picture, at most. */
+  views: z.union([z.literal('fresh'), z.number().int().min(1).max(32)]).optional(),
+  /** How T_r is chosen. */
+  fusion: z.enum(['paper', 'search', 'modern', 'mean']).optional(),
   seed: z.number().int().min(0).max(2_147_483_647).optional(),
 });
 export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;

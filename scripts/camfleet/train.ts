@@ -1,5 +1,5 @@
 import { basename, join, resolve } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import { ENGINE_NAMES } from '../../trainer/engines.ts';
@@ -16,7 +16,7 @@ import type { DemoResult } from '../train-demo/demo.ts';
 import { backboneOf } from './train-benchmark.ts';
 import { TRAIN_HELP } from './train-help.ts';
 import { showDemo, showOutcome, trainProgress } from './train-output.ts';
-import { decimal, wholeNumber } from './verb.ts';
+import { decimal, levels, views, wholeNumber } from './verb.ts';
 import type { Context } from './verb.ts';
 
 interface TrainFlags {
@@ -99,12 +99,6 @@ export function addTrainCommand(program: Command, context: Context): void {
     .action((flags: TrainFlags) => runTrain(flags, context));
 }
 
-function levels(value: string): 1 | 2 {
-  if (value === '1' || value === '2') return Number(value) as 1 | 2;
-  throw new InvalidArgumentError('Give 1 or 2.');
-}
-
-const views = (value: string): 'fresh' | number => (value === 'fresh' ? value : wholeNumber(1, 32)(value));
 const tau = (value: string): 'search' | number => (value === 'search' ? value : decimal(value));
 
 async function runTrain(flags: TrainFlags, context: Context): Promise<void> {

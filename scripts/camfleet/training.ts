@@ -7,7 +7,7 @@ import type { PromoteRule, TrainingRun, TrainingRunSummary } from '../../common/
 import { AppError, EXIT } from '../../common/runtime/errors.ts';
 import type { Api, ConnectionOptions } from './api.ts';
 import { ago, listing, table } from './terminal.ts';
-import { apiOf, id, interval, print, printLines, speaksApi, verb, wholeNumber } from './verb.ts';
+import { apiOf, id, interval, levels, print, printLines, speaksApi, verb, views, wholeNumber } from './verb.ts';
 import type { Context, Printing } from './verb.ts';
 
 type Common = ConnectionOptions & Printing;
@@ -17,6 +17,10 @@ interface StartOptions extends Common {
   passes?: number;
   seed?: number;
   preset?: string;
+  backbone?: string;
+  levels?: 1 | 2;
+  views?: 'fresh' | number;
+  fusion?: string;
   promote?: PromoteRule;
   wait?: boolean;
 }
@@ -90,6 +94,10 @@ function addStart(training: Command, context: Context): void {
     .option('--budget <time>', 'how long training both models may take, e.g. 30min', interval)
     .addOption(new Option('--passes <n>', 'passes over the training images instead').argParser(wholeNumber(1, 100_000)))
     .option('--preset <name>', 'settings by name; "camfleet train --help" lists them')
+    .option('--backbone <name>', 'trunk in the trainer’s data folder to train on, by name or digest')
+    .option('--levels <n>', '1: the head; 2: then the blocks behind the cut, too', levels)
+    .option('--views <k>', '"fresh", or at most so many cached views of a picture', views)
+    .addOption(new Option('--fusion <rule>', 'how T_r is chosen').choices(['paper', 'search', 'modern', 'mean']))
     .addOption(new Option('--seed <n>', 'for repeatable runs').argParser(wholeNumber(0, 2_147_483_647)))
     .addOption(
       new Option('--promote <rule>', 'when the model goes into force (default: as configured)').choices(promoteRules),
@@ -97,7 +105,7 @@ function addStart(training: Command, context: Context): void {
     .option('--wait', 'until it is done; exit code 1 when it fails');
   speaksApi(start).action(async (options: StartOptions) => {
     const api = await apiOf(options, context);
-    const { dataset, budget, passes, seed, preset, promote } = options;
+    const { dataset, budget, passes, seed, preset, promote, backbone, levels: upTo, views: seen, fusion } = options;
     const run = await api.post<TrainingRun>('/training/runs', {
       ...(dataset !== undefined && { dataset }),
       ...(promote !== undefined && { promote }),
@@ -106,6 +114,7 @@ function addStart(training: Command, context: Context): void {
         ...(passes !== undefined && { passes }),
         ...(seed !== undefined && { seed }),
         ...(preset !== undefined && { preset }),
+        ...{ backbone, levels: upTo, views: seen, fusion },
       },
     });
     if (!options.wait) {

@@ -56,6 +56,15 @@ export const wholeNumber =
     throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
   };
 
+/** Levels of training on a backbone. */
+export function levels(text: string): 1 | 2 {
+  if (text === '1' || text === '2') return Number(text) as 1 | 2;
+  throw new InvalidArgumentError('Give 1 or 2.');
+}
+
+/** Views of a picture in training: `fresh`, or how many are cached. */
+export const views = (text: string): 'fresh' | number => (text === 'fresh' ? text : wholeNumber(1, 32)(text));
+
 export const decimal = (text: string): number => {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;

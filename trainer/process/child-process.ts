@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
+import { findBackbone } from '../backbone/folder.ts';
 import { train } from '../main.ts';
 import type { ChildMessage, ChildRequest } from './child.ts';
 import { judge } from './judge.ts';
@@ -11,10 +12,12 @@ const stop = (): void => stopping.abort(new AppError('TRAINING_STOPPED', 'The tr
 
 async function answer(request: ChildRequest): Promise<ChildMessage> {
   if (request.kind === 'judge') return { judged: await judge(request.dataset, request.model) };
-  const { dataset, folder, settings, keyFile, modelName } = request;
+  const { dataset, folder, backbones, settings, keyFile, modelName } = request;
   const out = join(folder, 'out');
+  const { backbone: which } = settings;
+  const backbone = which === undefined ? undefined : (await findBackbone(backbones, which)).folder;
   const result = await train(
-    { dataset, out, keyFile, name: modelName, resume: 'if-possible', ...settings },
+    { dataset, out, keyFile, name: modelName, resume: 'if-possible', ...settings, backbone },
     {
       onIteration: (iteration) => say({ iteration }),
       onStage: (stage, done, all) => say({ note: all === undefined ? stage : `${stage} (${done ?? 0} of ${all})` }),

@@ -11,6 +11,8 @@ export type ChildRequest =
       dataset: string;
       /** Checkpoints, report and artifact; a checkpoint that lies here is gone on with. */
       folder: string;
+      /** Where the backbone lies that the settings may name. */
+      backbones: string;
       settings: TrainingSettings;
       keyFile: string;
       modelName: string;

@@ -39,7 +39,7 @@ function giveWay(): void {
 
 async function trainUntil(
   signal: AbortSignal,
-  { server, token, folder, name, once }: TrainerOptions,
+  { server, token, folder, backbones, name, once }: TrainerOptions,
   logger: Logger,
 ): Promise<RunOutcome | undefined> {
   const api = new TrainerApi(server, token);
@@ -48,7 +48,7 @@ async function trainUntil(
   while (!signal.aborted) {
     const order = await nextOrder(api, trainer, signal, logger);
     if (order) {
-      const outcome = await work(order, { api, trainer, folder, signal, logger });
+      const outcome = await work(order, { api, trainer, folder, backbones, signal, logger });
       if (once) return outcome;
     } else await systemClock.sleep(ASK_EVERY_MS, signal).catch(() => undefined);
   }

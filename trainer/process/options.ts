@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
+import { backbonesOf } from '../backbone/folder.ts';
 
 export const HELP = `Usage: camfleet trainer [--server URL] [--token TOKEN] [--data DIR] [--once]
 
@@ -11,7 +12,8 @@ coordinator and gives way to everything else there. Ctrl-C saves what it has; th
 
   --server URL    the coordinator (CAMFLEET_URL; default http://127.0.0.1:8600)
   --token TOKEN   API token with the role operator (CAMFLEET_TOKEN; default: the one in DATA/keys on this machine)
-  --data DIR      data folder; the trainer keeps its key, snapshots and checkpoints in DIR/trainer (default: data)
+  --data DIR      data folder; the trainer keeps its key, snapshots and checkpoints in DIR/trainer (default: data), and finds
+                  the backbones of runs that ask for one in DIR/backbones (camfleet backbone import --data DIR)
   --name NAME     what runs call it (default: the host's name)
   --once          end after one run: 0 when it succeeded, 1 when not
 
@@ -25,6 +27,8 @@ export interface TrainerOptions {
   token: string;
   /** Where this trainer keeps what it has. */
   folder: string;
+  /** Where backbones are that runs may ask for. */
+  backbones: string;
   name: string;
   once: boolean;
 }
@@ -46,6 +50,7 @@ export async function trainerOptions(
     server,
     token: values.token ?? environment['CAMFLEET_TOKEN'] ?? (await ownToken(server, data)),
     folder: join(data, 'trainer'),
+    backbones: backbonesOf(data),
     name: values.name ?? hostname(),
     once: values.once,
   };

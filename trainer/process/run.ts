@@ -18,6 +18,8 @@ export interface RunParts {
   /** Named in claims. */
   trainer: string;
   folder: string;
+  /** Where backbones are that runs may ask for. */
+  backbones: string;
   /** Aborts when this process is to end. */
   signal: AbortSignal;
   logger: Logger;
@@ -66,6 +68,7 @@ async function trainAndPublish(
       kind: 'train',
       dataset: folders.dataset,
       folder: folders.run,
+      backbones: parts.backbones,
       settings: order.settings,
       keyFile: folders.key,
       modelName: order.dataset,

@@ -39,6 +39,9 @@ export interface TrainingRules extends ReadinessRules {
   /** Seconds for both models, or passes, where a run does not say; `null` leaves it to the trainer. */
   budgetSeconds: number | null;
   passes: number | null;
+  /** Name or digest of a backbone of the trainer; without one the network is small and from scratch. */
+  backbone?: string | null;
+  preset?: string | null;
   promote: PromoteRule;
   margin: number;
 }
@@ -189,10 +192,12 @@ export class Training {
   }
 
   async #insert(dataset: Dataset, run: Omit<NewRun, 'dataset'>): Promise<number | undefined> {
-    const { budgetSeconds, passes } = this.#options.rules;
+    const { budgetSeconds, passes, backbone = null, preset = null } = this.#options.rules;
     const settings = {
       ...(budgetSeconds !== null && { budgetSeconds }),
       ...(passes !== null && { passes }),
+      ...(backbone !== null && { backbone }),
+      ...(preset !== null && { preset }),
       ...run.settings,
     };
     return this.#runs.insert({ ...run, settings, dataset });
