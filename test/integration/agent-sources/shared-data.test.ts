@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
@@ -25,6 +26,9 @@ const ROUNDS = 6;
 const WARM_ROUNDS = 2;
 // The rounds after that decode to 380 MB of pixels: whoever keeps a third of them shows.
 const MOST_GROWTH = 120e6;
+/** Open files and sockets of this process: the pipeline's threads live in it. A few come and go with timers and the test's server. */
+const MOST_MORE_HANDLES = 8;
+const handles = (): number => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0);
 
 /** Files of a folder, each a camera; `.mjpg` and `.mjpeg` are answers of streams. */
 const filesOf = (folder: string): string[] =>
@@ -38,6 +42,10 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
     let server: Server;
     let pool: CapturePool;
     let residentWarm = 0;
+    let handlesBefore = 0;
+    /** Digests of the pictures that the pipeline offers for keeping, and those that it has no more. */
+    const offered = new Map<string, string>();
+    const lost: string[] = [];
     const lease = new AbortController();
     const files = existsSync(join(shared, 'jpegs')) ? [...PICTURES, 'cameras/mjpeg'].flatMap(filesOf) : [];
     const verdicts = new Map<string, Verdict[]>();
@@ -51,6 +59,7 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
 
     beforeAll(async () => {
       server = serve;
+      handlesBefore = handles();
       await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
       pool = new CapturePool({
         workers: 2,
@@ -65,7 +74,7 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
           maxPixels: 40_000_000,
           gate: { threshold: 4, maxAgeMs: 600_000, auditShare: 0 },
           concurrency: 32,
-          pictureBytes: 10_000_000,
+          pictureBytes: 64_000_000,
           fileRoots: [],
         },
       });
@@ -92,16 +101,20 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
     async function untilEveryoneWasTried(times: number): Promise<void> {
       pool.captureNow(files.map((_, index) => index + 1));
       const tried = async (): Promise<boolean> => {
-        note(await pool.collect());
+        await note(await pool.collect());
         return files.every((file) => (verdicts.get(file)?.length ?? 0) >= times);
       };
       await eventually(tried, { withinMs: 60_000, everyMs: 200, what: `attempt ${times} of every file` });
     }
 
-    function note(fragments: readonly UndatedFragment[]): void {
-      for (const { cameraId, verdict, monotonic } of fragments) {
+    async function note(fragments: readonly UndatedFragment[]): Promise<void> {
+      for (const { cameraId, verdict, monotonic, frameDigest } of fragments) {
         const file = files[cameraId - 1]!;
         verdicts.set(file, [...(verdicts.get(file) ?? []), ...monotonic.map(() => verdict)]);
+        if (frameDigest === null || offered.has(file)) continue;
+        offered.set(file, frameDigest);
+        const kept = await pool.picture(frameDigest);
+        if (!kept || createHash('sha256').update(kept).digest('hex') !== frameDigest) lost.push(file);
       }
     }
 
@@ -140,6 +153,20 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
       expect(tally('cameras/mjpeg')).toEqual({ good: 1, black: 1 });
     });
 
+    test('every good frame can be kept: its bytes are there, just as the camera sent them', () => {
+      expect(lost).toEqual([]);
+      const good = [...verdicts].filter(([, [first]]) => first === 'good').map(([file]) => file);
+      expect(good.filter((file) => !offered.has(file))).toEqual([]);
+      const snapshots = good.filter((file) => !file.startsWith('cameras/mjpeg/'));
+      const changed = snapshots.filter((file) => digestOf(file) !== offered.get(file));
+      expect(changed).toEqual([]);
+    });
+
+    const digestOf = (file: string): string =>
+      createHash('sha256')
+        .update(readFileSync(join(shared, file)))
+        .digest('hex');
+
     test('memory does not grow with the rounds', () => {
       expect(process.memoryUsage.rss() - residentWarm).toBeLessThan(MOST_GROWTH);
     });
@@ -148,6 +175,10 @@ describe.skipIf(!existsSync(join(shared, 'jpegs')))(
       const connections = () => new Promise<number>((done) => server.getConnections((_error, count) => done(count)));
       // Kept connections are closed after 4 s without use.
       await eventually(async () => (await connections()) <= 64, { what: 'connections to be given back' });
+      lease.abort();
+      await pool.close();
+      server.closeAllConnections();
+      await eventually(() => handles() <= handlesBefore + MOST_MORE_HANDLES, { what: 'all handles to be closed' });
     });
   },
 );
