@@ -13,10 +13,14 @@ import type { RgbImage } from '../../common/inference/decode.ts';
 import { ModelRunner } from '../../common/inference/model-runner.ts';
 import { ELEMENT, buildOnnx } from '../../common/inference/onnx-format.ts';
 import { sha256 } from '../../common/storage/digest.ts';
+import { compareInt8 } from './classify/int8.ts';
 import { benchOptions, machine, pairedRatio, median, printResult, takeTurns } from './report.ts';
 
 const USAGE = `bench:classify: images a second of one head, two heads on one trunk (fused), and two whole models, at batch 1 and 8;
-and of a stationary camera's day with and without the gate. Trunk: MobileNetV2 of ../shared/weights.`;
+and of a stationary camera's day with and without the gate. Trunk: MobileNetV2 of ../shared/weights. Then the 8-bit trunk
+against the fp32 one, of InceptionV3 of ../shared/weights or of --backbone; without either there is no such ratio.
+
+  --backbone DIR an imported backbone: fp32, or made by "camfleet backbone quantise" and beside the fp32 one`;
 
 const SHARED = resolve(process.env['CAMFLEET_SHARED'] ?? '../shared');
 const TRUNK = join(SHARED, 'weights/mobilenetv2_imagenet.onnx');
@@ -109,7 +113,7 @@ function gatedReplay(runner: ModelRunner, frames: readonly Buffer[], gate: boole
   };
 }
 
-const { json, seconds } = benchOptions(USAGE);
+const { json, seconds, flags } = benchOptions(USAGE, { flags: { backbone: 'string' } });
 if (!existsSync(TRUNK)) {
   console.error(`bench:classify needs ${TRUNK}; set CAMFLEET_SHARED to the folder that holds weights/ and cameras/.`);
   process.exit(2);
@@ -137,6 +141,12 @@ try {
     { gated: gatedReplay(one, stationary, true), plain: gatedReplay(one, stationary, false) },
     { seconds },
   );
+  const int8 = await compareInt8({
+    backbone: String(flags['backbone']),
+    weights: join(SHARED, 'weights/inceptionv3_imagenet_notop.h5'),
+    ...{ scratch: join(root, 'backbones'), threads, seconds: 2 * seconds },
+  });
+  if (!int8) console.error('No InceptionV3 in ../shared/weights and no --backbone: the 8-bit trunk is not measured.');
   printResult(
     {
       bench: 'classify',
@@ -146,6 +156,7 @@ try {
         fusedVsTwo: pairedRatio(single, 'fused', 'two'),
         fusedVsTwoBatch8: pairedRatio(eight, 'fused', 'two'),
         gate: pairedRatio(gate, 'gated', 'plain'),
+        ...int8?.ratios,
       },
       figures: {
         oneHeadPerSecond: median(single['one'] ?? []),
@@ -154,6 +165,7 @@ try {
         oneHeadPerSecondBatch8: median(eight['one'] ?? []),
         fusedPerSecondBatch8: median(eight['fused'] ?? []),
         gatedFramesPerSecond: median(gate['gated'] ?? []),
+        ...int8?.figures,
       },
       machine: machine(),
     },

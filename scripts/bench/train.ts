@@ -11,7 +11,8 @@ import { openPyTorch } from './train/pytorch.ts';
 const USAGE = `bench:train: a training step of InceptionV3's mixed9, mixed10 and head at batch 32, with random weights, on 2 threads;
 beside it the same step in PyTorch where CAMFLEET_PYTHON (default python3) has it; and a step of the Basic CNN at 64×64.
 
-  --steps N      then N further steps, and how much resident memory grew over the last four fifths of them`;
+  --steps N      then N further steps (1000 is the design's number), and resident memory after the first fifth of
+                 them and at the end`;
 
 const THREADS = 2;
 const CLASSES = 19;
@@ -35,16 +36,17 @@ async function openStep(network: Network): Promise<{ session: TrainSession; step
   return { session, step };
 }
 
-/** Growth of resident memory in MB after the first fifth, in which buffers find their size. */
-async function growthOver(steps: number, step: () => Promise<number>): Promise<number> {
+/** Resident memory in MB after the first fifth, in which buffers find their size, and at the end. */
+async function memoryOver(steps: number, step: () => Promise<number>): Promise<Record<string, number>> {
   const settled = Math.ceil(steps / 5);
-  let before = 0;
+  let before = process.memoryUsage.rss();
   for (let i = 0; i < steps; i++) {
     if (i === settled) before = process.memoryUsage.rss();
     await step();
     if (i % 100 === 99) console.error(`step ${i + 1}: ${(process.memoryUsage.rss() / 1e6).toFixed(0)} MB`);
   }
-  return (process.memoryUsage.rss() - before) / 1e6;
+  const after = process.memoryUsage.rss();
+  return { steps, rssWarmMb: before / 1e6, rssEndMb: after / 1e6, rssGrowthMb: (after - before) / 1e6 };
 }
 
 const { json, seconds, flags } = benchOptions(USAGE, { seconds: 24, flags: { steps: 'string' } });
@@ -65,7 +67,7 @@ try {
   const basic = await openStep(basicCnn({ classes: CLASSES }));
   const basicRates = await takeTurns({ basic: basic.step }, { seconds: seconds / 4 });
   await basic.session.close();
-  const rssGrowthMb = steps > 0 ? await growthOver(steps, top.step) : undefined;
+  const memory = steps > 0 ? await memoryOver(steps, top.step) : {};
   await top.session.close();
   printResult(
     {
@@ -75,7 +77,7 @@ try {
         msPerImage: 1_000 / median(rates['camfleet'] ?? []),
         ...(pytorch && { msPerImagePyTorch: 1_000 / median(rates['pytorch'] ?? []) }),
         basicCnnMsPerStep: (1_000 * IMAGES) / median(basicRates['basic'] ?? []),
-        ...(rssGrowthMb !== undefined && { rssGrowthMb, steps }),
+        ...memory,
       },
       machine: machine(),
     },
