@@ -1,20 +1,24 @@
 import { statement } from '../../platform/database/queries.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
 
-// What no rule cares about is looked at again with every pass, so cameras come last.
+// After an outage there are as many rows as incidents times rules, and the planner knows nothing of them yet: `not in` is looked
+// up in a hash whatever it believes. Cameras come last; what no rule cares about is looked at again with every pass.
 const NOTE_INCIDENTS = statement(
   'notices.incidents',
-  `insert into notification_notices (rule_id, incident_id)
-   select r.id, i.id from notification_rules r cross join incidents i
-   where i.closed_at is null and i.cameras > 0 and 'incident' = any(r.events)
-     and (r.kinds is null or i.kind = any(r.kinds)) and (r.states is null or i.state = any(r.states))
-     and (r.verdicts is null or i.verdict = any(r.verdicts))
-     and not exists (select from notification_notices n where n.rule_id = r.id and n.incident_id = i.id)
-     and (coalesce(r.sources, r.countries, r.regions, r.tags) is null or exists (
-       select from incident_cameras m join cameras c on c.id = m.camera_id
-       where m.incident_id = i.id and m.left_at is null
-         and (r.sources is null or c.source = any(r.sources)) and (r.countries is null or c.country = any(r.countries))
-         and (r.regions is null or c.region = any(r.regions)) and (r.tags is null or c.tags && r.tags)))
+  `with fresh as materialized (
+     select r.id as rule_id, i.id as incident_id from notification_rules r cross join incidents i
+     where i.closed_at is null and i.cameras > 0 and 'incident' = any(r.events)
+       and (r.kinds is null or i.kind = any(r.kinds)) and (r.states is null or i.state = any(r.states))
+       and (r.verdicts is null or i.verdict = any(r.verdicts))
+       and (r.id, i.id) not in (select rule_id, incident_id from notification_notices where incident_id is not null)
+   )
+   insert into notification_notices (rule_id, incident_id)
+   select r.id, f.incident_id from fresh f join notification_rules r on r.id = f.rule_id
+   where coalesce(r.sources, r.countries, r.regions, r.tags) is null or exists (
+     select from incident_cameras m join cameras c on c.id = m.camera_id
+     where m.incident_id = f.incident_id and m.left_at is null
+       and (r.sources is null or c.source = any(r.sources)) and (r.countries is null or c.country = any(r.countries))
+       and (r.regions is null or c.region = any(r.regions)) and (r.tags is null or c.tags && r.tags))
    on conflict do nothing`,
 );
 const NOTE_TROUBLES = statement(

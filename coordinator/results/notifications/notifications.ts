@@ -38,6 +38,8 @@ export interface NotificationsOptions {
 
 /** Incidents are looked for as often; sooner nobody could tell anybody. */
 const PASS_MS = 2_000;
+/** Of the time a pass takes: with very many incidents the database has better things to do. */
+const REST = 4;
 const LOCK = 'camfleet.notifications';
 
 /**
@@ -70,9 +72,10 @@ export class Notifications implements Service {
 
   start(): Promise<void> {
     const { database } = this.#options;
-    this.#running = this.#repeat(this.#ended.signal, () =>
-      database.withLock(LOCK, (held) => this.#repeat(held, () => this.pass()), this.#ended.signal),
-    );
+    this.#running = this.#repeat(this.#ended.signal, async () => {
+      await database.withLock(LOCK, (held) => this.#repeat(held, () => this.#timedPass()), this.#ended.signal);
+      return 0;
+    });
     return Promise.resolve();
   }
 
@@ -111,20 +114,28 @@ export class Notifications implements Service {
     return pruneNotices(this.#options.database, this.#options.retentionDays);
   }
 
-  /** Goes on past failures, which are logged when they begin and when they end. */
-  async #repeat(signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+  async #timedPass(): Promise<number> {
+    const began = this.#clock.monotonic();
+    await this.pass();
+    return this.#clock.monotonic() - began;
+  }
+
+  /** `work` gives what its pause grows with, ms. Goes on past failures, which are logged when they begin and when they end. */
+  async #repeat(signal: AbortSignal, work: () => Promise<number>): Promise<void> {
     const { logger, everyMs = PASS_MS } = this.#options;
     let failures = 0;
     while (!signal.aborted && !this.#ended.signal.aborted) {
+      let tookMs = 0;
       try {
-        await work();
+        tookMs = await work();
         if (failures > 0) logger.info({ failures }, 'notifications go on');
         failures = 0;
       } catch (error) {
         if (signal.aborted || this.#ended.signal.aborted) return;
         if (failures++ === 0) logger.warn({ err: error }, 'notifications failed; they are tried again');
       }
-      await this.#clock.sleep(everyMs, AbortSignal.any([signal, this.#ended.signal])).catch(() => undefined);
+      const pauseMs = Math.max(everyMs, tookMs * REST);
+      await this.#clock.sleep(pauseMs, AbortSignal.any([signal, this.#ended.signal])).catch(() => undefined);
     }
   }
 }

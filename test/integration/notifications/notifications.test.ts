@@ -201,9 +201,11 @@ describe('from an incident to a message and back', () => {
     await fleet.breakDown(cameras.slice(0, 1));
     await fleet.breakDown(cameras.slice(1), 'frozen');
     await notifications.pass();
-    await eventually(() => receiver.received.length >= 5);
-    const told = receiver.received.flatMap(({ json }) => json.began.map(({ name }) => `${json.rule}: ${name}`));
-    expect(told.toSorted()).toEqual([
+    const told = await eventually(() => {
+      const all = receiver.received.flatMap(({ json }) => json.began.map(({ name }) => `${json.rule}: ${name}`));
+      return all.length >= 5 && all;
+    });
+    expect((told as string[]).toSorted()).toEqual([
       'all: one.example',
       'all: two.example',
       'frozen: two.example',
