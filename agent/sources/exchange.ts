@@ -127,7 +127,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.fail(
       sourceError(
         'SOURCE_TOO_LARGE',
-        `${host} answers with ${bytes} bytes or more, ${maxBytes} are allowed; choose a smaller picture or raise sources.maxBytes.`,
+        `${host} answers with ${bytes} bytes or more, ${maxBytes} are allowed; choose a smaller picture or raise http.maxBytes.`,
         { host, bytes, maxBytes },
       ),
     );

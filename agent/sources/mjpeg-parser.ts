@@ -19,7 +19,7 @@ export interface MjpegParserOptions {
 }
 
 const SOI = Buffer.from([0xff, 0xd8, 0xff]);
-const BLANK_LINES = ['\n\r\n', '\n\n'].map((text) => Buffer.from(text));
+const LINE_FEED = Buffer.from('\n');
 // A head is a few hundred bytes. What is longer is garbage, and only its tail can matter.
 const MAX_HEAD_BYTES = 65_536;
 const isLineEnd = (byte: number): boolean => byte === 0x0d || byte === 0x0a;
@@ -106,19 +106,27 @@ export class MjpegParser {
 
   /** Returns whether to go on at once. */
   #readHead(): boolean {
+    this.#skipEmptyLines();
     const from = Math.max(this.#start, this.#searched);
-    const soi = this.#find(SOI, from);
     const blank = this.#findBlankLine(from);
-    if (blank && (soi < 0 || blank.at < soi)) return this.#endHead(blank.at, blank.length);
+    // Not beyond the blank line: a search to the end of the buffer for each head would be quadratic.
+    const soi = this.#find(SOI, from, blank?.at);
     if (soi >= 0) {
       this.#head = parsePartHead(this.#buffer.toString('latin1', this.#start, soi));
       this.#beginBody(soi);
       return true;
     }
+    if (blank) return this.#endHead(blank.at, blank.length);
     // The pattern may have begun in the last bytes.
     this.#searched = Math.max(this.#start, this.#end - 2);
     if (this.#end - this.#start > MAX_HEAD_BYTES) this.#start = this.#searched;
     return false;
+  }
+
+  /** Up to the last line end, which may be the beginning of the next delimiter. */
+  #skipEmptyLines(): void {
+    const isEmptyAt = (at: number): boolean => isLineEnd(this.#buffer[at]!) && isLineEnd(this.#buffer[at + 1]!);
+    while (this.#start + 1 < this.#end && isEmptyAt(this.#start)) this.#start++;
   }
 
   #endHead(at: number, length: number): boolean {
@@ -177,17 +185,14 @@ export class MjpegParser {
   }
 
   #searchEnd(): boolean {
-    const delimiter = this.#delimiter ? this.#find(this.#delimiter, this.#searched) : -1;
-    const limit = delimiter < 0 ? this.#end : delimiter;
-    if (this.#isJpeg) {
-      const found = this.#walker.walk(this.#buffer, limit);
-      if (found && 'whole' in found && found.whole <= this.#end) return this.#finish(found.whole);
-      if (found && 'restart' in found) return this.#finish(found.restart);
-    } else if (!this.#delimiter) {
-      return this.#giveUpBody();
-    }
+    const found = this.#isJpeg ? this.#walker.walk(this.#buffer, this.#end) : undefined;
+    const end = found && ('whole' in found ? found.whole : found.restart);
+    // The delimiter wins where it comes first; behind the picture's own end nobody looks for it.
+    const delimiter = this.#delimiter ? this.#find(this.#delimiter, this.#searched, end) : -1;
     if (delimiter >= 0)
       return this.#finish(this.#buffer[delimiter - 1] === 0x0d ? delimiter - 1 : delimiter, delimiter);
+    if (end !== undefined) return this.#finish(end);
+    if (!this.#isJpeg && !this.#delimiter) return this.#giveUpBody();
     if (this.#end - this.#start > this.#maxPartBytes) this.#failTooLarge(this.#end - this.#start);
     this.#searched = Math.max(this.#searched, this.#end - (this.#delimiter?.length ?? 1) + 1);
     return false;
@@ -217,23 +222,23 @@ export class MjpegParser {
     this.#options.onPart({ bytes: Buffer.from(this.#buffer.subarray(this.#start, end)), headers });
   }
 
-  #find(pattern: Buffer, from: number): number {
-    return this.#buffer.subarray(0, this.#end).indexOf(pattern, from);
+  #find(pattern: Buffer, from: number, before = this.#end): number {
+    return this.#buffer.subarray(0, before).indexOf(pattern, from);
   }
 
+  /** Line by line, so that it costs no more than the way to the first. */
   #findBlankLine(from: number): { at: number; length: number } | undefined {
-    let first: { at: number; length: number } | undefined;
-    for (const pattern of BLANK_LINES) {
-      const at = this.#find(pattern, from);
-      if (at >= 0 && (!first || at < first.at)) first = { at, length: pattern.length };
+    for (let line = this.#find(LINE_FEED, from); line >= 0; line = this.#find(LINE_FEED, line + 1)) {
+      const length = this.#buffer[line + 1] === 0x0d ? 3 : 2;
+      if (line + length <= this.#end && this.#buffer[line + length - 1] === 0x0a) return { at: line, length };
     }
-    return first;
+    return undefined;
   }
 
   #failTooLarge(bytes: number): never {
     throw sourceError(
       'SOURCE_TOO_LARGE',
-      `A part of the stream has ${bytes} bytes or more, ${this.#maxPartBytes} are allowed; raise sources.maxBytes if the camera is right.`,
+      `A part of the stream has ${bytes} bytes or more, ${this.#maxPartBytes} are allowed; raise http.maxBytes if the camera is right.`,
       { bytes, maxBytes: this.#maxPartBytes },
     );
   }

@@ -90,6 +90,28 @@ test('a stream that brings no more pictures is given up after the stall time', a
   expect(seen).toHaveLength(1);
 });
 
+test.each([
+  ['a picture that goes on for ever', Buffer.alloc(100, 0x55), 'SOURCE_TIMEOUT'],
+  ['empty lines', Buffer.from('\r\n'.repeat(1_000)), 'SOURCE_TIMEOUT'],
+  ['boundaries with nothing between them', Buffer.from('\r\n--b\r\n'.repeat(100)), 'SOURCE_TIMEOUT'],
+  ['a picture beyond the cap', Buffer.alloc(1_000_000, 0x55), 'SOURCE_TOO_LARGE'],
+])('a stream that never stops sending %s is given up', async (_, bytes, code) => {
+  const { source } = await setUp(
+    (response) => {
+      response.write(Buffer.concat([part(1), part(2).subarray(0, -6)]));
+      const timer = setInterval(() => response.write(bytes), 20);
+      response.on('close', () => clearInterval(timer));
+    },
+    { stallMs: code === 'SOURCE_TIMEOUT' ? 300 : 5_000 },
+  );
+  const seen: EncodedFrame[] = [];
+  const reading = (async () => {
+    for await (const frame of source.frames(new AbortController().signal)) seen.push(frame);
+  })();
+  await expect(reading).rejects.toMatchObject({ code });
+  expect(seen.length).toBeLessThanOrEqual(2);
+});
+
 test('the end of the stream and the end of the lease end the run', async () => {
   const { source } = await setUp((response) => void response.end(part(1)));
   const ended = (async () => {

@@ -133,3 +133,17 @@ test('garbage without end takes no memory', () => {
   for (let i = 0; i < 500; i++) parser.push(noise);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
 });
+
+const PIECES = [
+  ...['\n', '\r\n\r\n', '--b\r\n\r\n', '\n--b', 'A: b\r\n', '--b\r\nContent-Length: 5\r\n\r\n', '-', 'x'],
+  ...['\xff', '\xff\xd8\xff', '\xff\xd8\xff\xd9', '\xff\xd8\xff\xe0\x00\x02', '\xff\xd8\xff\xda\x00\x02\xff\x00'],
+];
+
+test.each(PIECES)('a stream of nothing but %j holds nobody up', (piece) => {
+  const chunk = Buffer.from(piece.repeat(65_536 / piece.length), 'latin1');
+  const parser = new MjpegParser({ boundary: 'b', maxPartBytes: 1_000_000, onPart: () => {} });
+  const began = performance.now();
+  for (let i = 0; i < 8; i++) parser.push(chunk);
+  // Half a megabyte takes 0.1 to 0.5 s; what searches to the end of its buffer for each line takes minutes.
+  expect(performance.now() - began).toBeLessThan(5_000);
+});
