@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { IterationReport } from '../common/domain/training.ts';
 import type { Clock } from '../common/runtime/clock.ts';
+import { AppError } from '../common/runtime/errors.ts';
 import { systemClock } from '../common/runtime/clock.ts';
 import { BackboneImages, viewsOf } from './backbone-images.ts';
 import { loadBackbone } from './backbone/backbone.ts';
@@ -27,8 +28,10 @@ export type { TrainingOutcome } from './finish.ts';
 
 export interface TrainHooks {
   onIteration?: (report: IterationReport) => void;
+  /** Names of the classes, in the order of every list. */
+  onClasses?: (classes: readonly string[]) => void;
   /** What goes on between iterations, in words; with numbers where they are known. */
-  onStage?: (stage: string, done?: number, all?: number) => void;
+  onStage?: (stage: string, done?: number, all?: number, secondsLeft?: number) => void;
   /** When it aborts the run saves a checkpoint and rejects with `TRAINING_INTERRUPTED`. */
   signal?: AbortSignal;
   clock?: Clock;
@@ -54,11 +57,15 @@ export async function train(options: TrainOptions, given: TrainHooks = {}): Prom
   const request = requestOf(options, before?.progress.request, backbone);
   const dataset = await readDataset(request, hooks);
   if (before) requireUnchanged(dataset, before.progress.fingerprint);
-  const openImages = imagesOf({ folder, request, backbone, hooks, counts: countsOf(dataset).training });
+  hooks.onClasses(dataset.classes);
+  let hasCheckpoint = before !== undefined;
+  const stopped = (): AppError => (hasCheckpoint ? interrupted(folder) : notBegun(folder));
+  const openImages = imagesOf({ stopped, request, backbone, hooks, counts: countsOf(dataset).training });
   const images = openImages(dataset);
   try {
     const model = await openModel(request, dataset, backbone);
     const { progress, weights } = before ?? (await beginning(folder, { request, dataset, images, model, hooks }));
+    hasCheckpoint = true;
     hooks.onStage('trains');
     const trained = await trainBoth({ ...hooks, folder, images, model, progress, weights });
     return await finish(folder, { options, hooks, dataset, images, openImages, model, progress, trained });
@@ -77,7 +84,8 @@ async function openBackbone(
 }
 
 interface ImageSource {
-  folder: string;
+  /** What an aborted computation of activations says. */
+  stopped(): AppError;
   request: TrainRequest;
   backbone: Backbone | undefined;
   hooks: Hooks;
@@ -85,22 +93,30 @@ interface ImageSource {
   counts: readonly number[];
 }
 
+/** While speed is measured there is nothing to resume yet. */
+const notBegun = (folder: string): AppError =>
+  new AppError(
+    'TRAINING_INTERRUPTED',
+    `Training was stopped before its first step; activations that were computed are kept. Start it again with the same --out ${folder}.`,
+  );
+
 /** Opens the images of a dataset, or of a part of it, as the run's networks take them. */
-function imagesOf({ folder, request, backbone, hooks, counts }: ImageSource): (dataset: Dataset) => TrainingImages {
+function imagesOf({ stopped, request, backbone, hooks, counts }: ImageSource): (dataset: Dataset) => TrainingImages {
   const { settings, seed, threads } = request;
   if (!backbone) return (dataset) => new Images(dataset, settings, seed);
   const views = viewsOf(counts, settings);
   return (dataset) =>
     new BackboneImages(dataset, {
       ...{ backbone, settings, views, seed, threads, folder: request.features },
-      ...{ clock: hooks.clock, signal: hooks.signal, interrupted: () => interrupted(folder) },
-      onProgress: (what, done, all) => hooks.onStage(what, done, all),
+      ...{ clock: hooks.clock, signal: hooks.signal, interrupted: stopped },
+      onProgress: (what, done, all, left) => hooks.onStage(what, done, all, left),
     });
 }
 
 const withDefaults = (hooks: TrainHooks): Hooks => ({
   onIteration: () => undefined,
   onStage: () => undefined,
+  onClasses: () => undefined,
   signal: new AbortController().signal,
   clock: systemClock,
   openBackbone: loadBackbone,

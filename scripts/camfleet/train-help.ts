@@ -5,10 +5,21 @@ What it does
   M0  sees every picture once a pass. Frequent classes rule: it is right most often, and blind to rare ones.
   M1  gets, in each iteration, samples by how badly a class does (Eq. 2). With F1_j on the reference part and
       N* = pictures / classes, class j gets  (1 - F1_j) / sum(1 - F1) * |C| * N*  pictures, rare ones repeated
-      and warped anew each time. No class falls below a quarter of N*, no picture comes more than 30 times.
+      and warped anew each time. No class falls below a quarter of N*, no picture comes more than 30 times
+      (the presets paper and authors-2019 have neither bound, and list the classes that were starved).
   Fusion (Eq. 3)  J0 and J1 are what both say, R_j = positives / negatives of class j in training. Both R above
       T_r: M0 decides. Both below: M1. Else the one with the larger score. T_r is searched on the reference part.
+      --fusion paper: T_r = .3. search: best macro F1 on the reference part. modern: best out of fold, by models
+      that did not see the pictures, among those that cost M0 at most .005 accuracy, else the mean of both.
   So the fused model keeps M0's accuracy on what is frequent and gains M1's eye for what is rare.
+
+On a backbone
+  --backbone takes a trunk that "camfleet backbone import" or "fetch" made. Level 1 trains a head (pooling, 1024
+  units, classes) on the frozen trunk; level 2 trains the blocks behind its cut (mixed9 and mixed10 of
+  InceptionV3) on with the head. Until the last level M1 samples all classes alike. Any other ONNX network has
+  level 1 only. Agents run the trunk once a frame; after level 2 both heads carry blocks, which costs more.
+  --views K keeps the activations of K warped views of each picture on disk: an approximation, and hours less.
+  --loss and --sampler are M1's; M0 is always plain transfer learning with basic augmentation.
 
 Data
   DIR is what "camfleet datasets pull NAME DIR" writes, a folder with one folder of pictures a class (and
@@ -24,6 +35,8 @@ Examples
   $ camfleet train --demo --seeds 3
   $ camfleet datasets pull summer pulled && camfleet train --dataset pulled --budget 900
   $ camfleet train --dataset photos --split random --passes 40 --json
+  $ camfleet backbone fetch inception-v3 && camfleet train --dataset pulled --backbone inception-v3
+  $ camfleet train --dataset pulled --backbone inception-v3 --preset paper --views 8
   $ camfleet train --resume data/training/pulled-20260820-101500
 
 Exit codes: 0 done, 1 failed or stopped, 2 usage, 3 refused (the same camera or picture in two parts).

@@ -6,29 +6,49 @@ import type { DemoFigures, DemoResult } from '../train-demo/demo.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Elsewhere than on a terminal. */
+const A_LINE_EVERY_MS = 60_000;
+
 /** Stages and iterations on stderr: one line that redraws itself on a terminal, a line each elsewhere. */
-export function trainProgress(terminal: Terminal): {
-  stage(stage: string, done?: number, all?: number): void;
+export function trainProgress(
+  terminal: Terminal,
+  { perClass = false }: { perClass?: boolean } = {},
+): {
+  classes(names: readonly string[]): void;
+  stage(stage: string, done?: number, all?: number, secondsLeft?: number): void;
   iteration(report: IterationReport): void;
 } {
+  let classes: readonly string[] = [];
   let shown = '';
   let drawnAt = 0;
   return {
-    stage: (stage, done, all) => {
+    classes: (names) => void (classes = names),
+    stage: (stage, done, all, secondsLeft) => {
       if (done !== undefined && all !== undefined) {
-        const isDue = Date.now() - drawnAt > 100 || done === all;
-        if (!terminal.showsProgress || !isDue) return;
+        const every = terminal.showsProgress ? 100 : A_LINE_EVERY_MS;
+        if (stage !== shown && !terminal.showsProgress) drawnAt = Date.now();
+        shown = stage;
+        const isDue = Date.now() - drawnAt > every || (done === all && terminal.showsProgress);
+        if (!isDue) return;
         drawnAt = Date.now();
-        terminal.err(`\r${stage}: ${done} of ${all}${done === all ? '\n' : ''}`);
+        const left = secondsLeft === undefined || done === all ? '' : `, ${timeLeft(secondsLeft)}`;
+        const text = `${stage}: ${done} of ${all}${left}`;
+        terminal.err(terminal.showsProgress ? `\r${text.padEnd(80)}${done === all ? '\n' : ''}` : `${text}\n`);
       } else if (stage !== shown) terminal.err(`${stage} …\n`);
       shown = stage;
     },
-    iteration: ({ run, iteration, iterations, loss, macroF1, accuracy, etaSeconds }) => {
+    iteration: ({ run, level, iteration, iterations, loss, macroF1, accuracy, etaSeconds, f1, sampleSizes }) => {
       const line =
-        `${run.toUpperCase()} ${String(iteration).padStart(String(iterations).length)}/${iterations}` +
+        `${run.toUpperCase()} level ${level}, ${String(iteration).padStart(String(iterations).length)}/${iterations}` +
         `  loss ${loss.toFixed(3)}  reference: macro F1 ${macroF1.toFixed(3)}, accuracy ${accuracy.toFixed(3)}  ${timeLeft(etaSeconds)}`;
       const isLast = iteration >= iterations;
-      terminal.err(terminal.showsProgress ? `\r${line.padEnd(90)}${isLast ? '\n' : ''}` : `${line}\n`);
+      const stays = isLast || perClass || !terminal.showsProgress;
+      terminal.err(
+        `${terminal.showsProgress ? '\r' : ''}${terminal.showsProgress ? line.padEnd(100) : line}${stays ? '\n' : ''}`,
+      );
+      if (!perClass) return;
+      const rows = classes.map((label, j) => [label, figure(f1[j] as number), sampleSizes[j]]);
+      terminal.err(table(['CLASS', 'F1 REFERENCE', 'SAMPLES'], rows));
     },
   };
 }

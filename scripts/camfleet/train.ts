@@ -50,6 +50,7 @@ interface TrainFlags {
   key: string;
   demo?: boolean;
   seeds?: number;
+  perClass?: boolean;
   json?: boolean;
 }
 
@@ -94,6 +95,7 @@ export function addTrainCommand(program: Command, context: Context): void {
     .option('--key <file>', 'this trainer’s signing key, made at first use', 'data/keys/trainer.pem')
     .option('--demo', `draw cameras of 19 concepts and train on them, ${DEMO_BUDGET_SECONDS} s`)
     .option('--seeds <n>', 'with --demo: so many times with different cameras', wholeNumber(1, 100))
+    .option('--per-class', 'show F1 and sample size of each class after every iteration')
     .option('--json', 'print one JSON object an iteration, then one with the metrics and the artifact')
     .addHelpText('after', TRAIN_HELP)
     .action((flags: TrainFlags) => runTrain(flags, context));
@@ -159,10 +161,11 @@ function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'r
 }
 
 function hooksOf(flags: TrainFlags, { terminal }: Context, signal: AbortSignal, extra: object = {}): TrainHooks {
-  const progress = trainProgress(terminal);
+  const progress = trainProgress(terminal, { perClass: flags.perClass === true });
   return {
     signal,
-    onStage: (stage, done, all) => progress.stage(stage, done, all),
+    onClasses: (classes) => progress.classes(classes),
+    onStage: (stage, done, all, left) => progress.stage(stage, done, all, left),
     onIteration: (report) => {
       if (flags.json) terminal.out(`${JSON.stringify({ ...extra, ...report })}\n`);
       progress.iteration(report);

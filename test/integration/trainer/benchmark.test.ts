@@ -16,8 +16,8 @@ vi.setConfig({ testTimeout: 60_000 });
 
 type Manifest = Record<string, Record<string, { file: string; camera: string }[]>>;
 
-/** Rows of level 2 need a backbone with blocks behind its cut. */
-const ALL = Object.keys(ROWS).filter((name) => !ROWS[name]?.levelTwo);
+/** Rows of level 2 need a backbone with blocks behind its cut, those with fresh views want to be asked for. */
+const ALL = Object.keys(ROWS).filter((name) => !ROWS[name]?.levelTwo && !ROWS[name]?.fresh);
 /** Training images of each class: one common, one rare. */
 const TRAINING: Record<string, number> = { grass: 12, road: 6, water: 3 };
 
@@ -93,6 +93,38 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     expect(new Set(single.map(steps))).toEqual(new Set([4]));
     expect(report.profiles[0]?.convergence?.words).toMatch(/^M0 is (NOT )?converged: 8 instead of 4 passes/);
     expect(report.profiles[0]?.views).toEqual([4, 4, 4]);
+    expect(steps('pilot')).toBe(20);
+  });
+
+  test('fresh views are computed when they are drawn, and compared with the pool', async () => {
+    const made: string[] = [];
+    const rows = ['proposed-fresh', 'm0-fresh', 'm1-fresh', 'm1', 'proposed-.3'];
+    const asked = { ...options, passes: 6, rows, splits: 1, out: join(folder, 'fresh') };
+    const outcome = await runBenchmark(
+      { ...asked, features: join(options.out, 'features') },
+      { onModel: (_, model, __, wasKept) => void (wasKept || made.push(model)), onStage: (stage) => made.push(stage) },
+    );
+    expect(made.join('\n')).toMatch(/Fresh views: at most \d+ to compute/);
+    expect(made).toContain('m0-fresh');
+    const compared = outcome.report?.approximations.map(({ fresh, cached }) => [fresh, cached]);
+    expect(compared).toEqual([['m0-fresh', 'm0'], ['m1-fresh', 'm1'], ['proposed-fresh', 'proposed-.3']]); // prettier-ignore
+    // Six passes want more views than the four of the pool.
+    expect(outcome.cost.fresh).toBe(2 * 6 * 21);
+    expect(await readFile(join(asked.out, 'report.html'), 'utf8')).toContain(
+      'A pool of views in place of fresh ones',
+    );
+  });
+
+  test('an 8-bit trunk is made once, trained on, and compared with the fp32 one', async () => {
+    const asked = { ...options, trunk: 'int8' as const, rows: ['m0', 'modern'], out: join(folder, 'int8') };
+    const { report: both } = await runBenchmark(asked);
+    expect(both?.int8?.rows.map(({ row, runs }) => [row, runs])).toEqual([['m0', 2], ['modern', 2]]); // prettier-ignore
+    expect(both?.int8?.backbone).toContain('int8');
+    expect(both?.int8?.rows[0]?.words).toMatch(/^8-bit trunk, m0: loss of Avg F1 -?\d\.\d{4}, 95 % limits/);
+    const kept: boolean[] = [];
+    const again = await runBenchmark(asked, { onModel: (_, __, ___, wasKept) => kept.push(wasKept) });
+    expect(again.report?.int8).toEqual(both?.int8);
+    expect(new Set(kept)).toEqual(new Set([true]));
   });
 
   test('compares with M0, judges bars and claims, and writes page, tables and document', async () => {

@@ -39,13 +39,14 @@ test('--json prints an object an iteration, then one with the metrics and the ar
   expect(lines).toHaveLength(5);
   for (const line of lines.slice(0, 4)) iterationReportSchema.parse(line);
   expect(lines[4]).toMatchObject({ artifact: join(folder, 'run/artifact'), metrics: { macroF1: expect.any(Number) as number } }); // prettier-ignore
-  expect(err).toMatch(/M1 2\/2 {2}loss/);
+  expect(err).toMatch(/M1 level 1, 2\/2 {2}loss/);
 });
 
 test('for people it shows the models side by side and each class with its sample sizes', async () => {
   await writeTinyDataset(join(folder, 'data'));
-  const { exit, out } = await camfleetTrain(...onTiny('--passes', '1'));
+  const { exit, out, err } = await camfleetTrain(...onTiny('--passes', '1', '--per-class'));
   expect(exit).toBe(EXIT.done);
+  expect(err).toMatch(/^CLASS +F1 REFERENCE +SAMPLES\ngrass +\d\.\d{3} +12$/m);
   expect(out).toMatch(/^TEST PART +MACRO F1 +ACCURACY/);
   for (const name of ['M0', 'M1', 'mean', 'fused']) expect(out).toMatch(new RegExp(`^${name} +0\\.\\d{3}|^${name} +1\\.000`, 'm')); // prettier-ignore
   expect(out).toMatch(/^water +12 +0\.500 +12 +4 /m);
@@ -59,6 +60,10 @@ test('says what is wrong with a command line, and exits with 2', async () => {
     ['--demo', '--dataset', 'x'],
     onTiny('--preset', 'magic'),
     onTiny('--engine', 'abacus'),
+    onTiny('--backbone', 'nobody'),
+    onTiny('--preset', 'paper'),
+    onTiny('--loss', 'balanced-softmax'),
+    onTiny('--levels', '2'),
     ['--dataset', join(folder, 'nothing')],
     ['--resume', join(folder, 'none')],
   ]) {

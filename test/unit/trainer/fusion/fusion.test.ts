@@ -158,3 +158,11 @@ test('the mean of two models is taken class by class', () => {
     [0.4, 0.6],
   ]);
 });
+
+test('the rule "mean" decides by the mean of both heads and keeps the curve', () => {
+  const reference: ScoredImages = { truth: [0, 1], m0: [[0.6, 0.4], [0.9, 0.1]], m1: [[0.1, 0.9], [0.4, 0.6]] }; // prettier-ignore
+  const choice = chooseFusion('mean', { ratios: [1, 1], reference });
+  expect(choice.kind).toBe('mean');
+  expect(choice.curve.length).toBeGreaterThan(0);
+  expect(predictFused(choice, [1, 1], reference)).toEqual([1, 0]);
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { BENCHMARK_SETTINGS } from '../../../../trainer/benchmark/settings.ts';
 import { PRESETS, settingsOf } from '../../../../trainer/presets.ts';
 import { requestOf } from '../../../../trainer/request.ts';
 import { scheduleOf } from '../../../../trainer/schedule.ts';
@@ -69,6 +70,27 @@ describe('presets', () => {
   test('guard Eq. 2 where they are small: a floor of a quarter and 30 repeats at most', () => {
     expect(settingsOf('small').sampling.m1).toMatchObject({ sampler: 'f1-dynamic', eq2: { floor: 0.25, cap: 30 } });
     expect(settingsOf('small').sampling.m0.sampler).toBe('instance');
+  });
+
+  test('paper: neither floor nor cap, both levels, fresh views, T_r = .3, final weights', () => {
+    const { sampling, levelTwo, views, fusion, stopping, finish } = settingsOf('paper');
+    expect(sampling.m1).toMatchObject({ sampler: 'f1-dynamic', eq2: { form: 'constant-total', floor: 0, cap: null } });
+    expect(levelTwo).toMatchObject({ batch: 32, optimiser: { learningRate: 1e-4, finalShare: 1, momentum: 0.9 } });
+    expect([views, fusion, stopping, finish.calibration]).toEqual(['fresh', 'paper', undefined, 'none']);
+  });
+
+  test('modern is the mode that the benchmark judges, setting by setting', () => {
+    const { batch, optimiser, passes, sampling, finish, fusion, folds } = settingsOf('modern');
+    const judged = BENCHMARK_SETTINGS;
+    expect({ batch, optimiser, passes, folds }).toEqual({ batch: judged.batch, optimiser: judged.optimiser, passes: judged.passes, folds: judged.folds }); // prettier-ignore
+    expect(sampling.m1.eq2).toEqual(judged.eq2.modern);
+    expect(finish).toEqual({ calibration: 'common-prior', tau: judged.tau, classifierPasses: 0 });
+    expect(fusion).toBe('modern');
+  });
+
+  test('authors-2019 says what it does not do', () => {
+    expect(settingsOf('authors-2019').sampling.m1.sampler).toBe('authors-2019');
+    expect(settingsOf('authors-2019').variant).toMatch(/their sampler on the paper’s cut/);
   });
 
   test('that do not exist are named in words', () => {
