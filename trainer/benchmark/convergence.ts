@@ -55,11 +55,13 @@ export function judgeConvergence(
   const isConverged = Math.abs(change) < convergence.macroF1 && fall < convergence.negativeLogLikelihood;
   const words =
     `M0 is ${isConverged ? 'converged' : 'NOT converged'}: ${2 * passes} instead of ${passes} passes move its reference macro F1, ` +
-    `mean of ${doublings.length} splits, from ${macroF1.once.toFixed(3)} to ${macroF1.twice.toFixed(3)} (less than ` +
+    `mean of ${splitsOf(doublings)}, from ${macroF1.once.toFixed(3)} to ${macroF1.twice.toFixed(3)} (less than ` +
     `${convergence.macroF1} wanted)` +
     (nll
-      ? `, its out-of-fold negative log-likelihood, ${likelihoods.length} splits, from ${nll.once.toFixed(3)} to ${nll.twice.toFixed(3)}` +
+      ? `, its out-of-fold negative log-likelihood, ${splitsOf(likelihoods)}, from ${nll.once.toFixed(3)} to ${nll.twice.toFixed(3)}` +
         ` (a fall of less than ${convergence.negativeLogLikelihood} wanted).`
       : '.');
   return { splits: doublings.length, outOfFoldSplits: likelihoods.length, macroF1, negativeLogLikelihood: nll, isConverged, words }; // prettier-ignore
 }
+
+const splitsOf = ({ length }: ArrayLike<unknown>): string => `${length} split${length === 1 ? '' : 's'}`;

@@ -57,5 +57,6 @@ function lead({ backbone, layer, engine, startedAt, options, balanced, ground }:
 const warnings = ({ warnings: list }: BenchmarkReport): string =>
   list.length === 0 ? '' : `<ul class="warnings">${list.map((one) => `<li>${escape(one)}</li>`).join('')}</ul>`;
 
+/** Where M0 is not converged the warnings say so already. */
 const convergence = ({ profiles }: BenchmarkReport): string =>
-  profiles.map(({ name, convergence: judged }) => (judged ? `<p>${escape(name)}: ${escape(judged.words)}</p>` : '')).join(''); // prettier-ignore
+  profiles.map(({ name, convergence: judged }) => (judged?.isConverged ? `<p>${escape(name)}: ${escape(judged.words)}</p>` : '')).join(''); // prettier-ignore

@@ -185,13 +185,18 @@ function deviations(runs: readonly RunOutcome[], row: string, ground: Ground, ju
   return Object.fromEntries(figureNames.map((name) => [name, sd(name)])) as Figures;
 }
 
-function warningsOf({ data, options, notes, convergence, settings }: ReportInput): string[] {
+function warningsOf({ data, options, rows, notes, convergence, settings }: ReportInput): string[] {
   const { backbone, balanced, profiles } = data;
   return [
     ...backbone.warnings.map((warning) => `Weights: ${warning}.`),
     options.mostViews === 0
       ? 'Trained on the pictures as they are: without views no row has any augmentation.'
-      : `Augmentation is approximated: each image has a fixed pool of ${views(profiles)} augmented views, the same for every row, in place of fresh ones.`,
+      : `Augmentation is approximated: each image has a fixed pool of ${views(profiles)}, the same for every row, in place of fresh ones.`,
+    ...(rows.includes('pilot')
+      ? [
+          'The row “pilot” repeats the set-up that a pilot is known by: features, head, passes and no augmentation; batch and rate are ours.',
+        ]
+      : []),
     'Eq. 2 runs in level 1, from the second pass on: but for rows of level 2 only a head on the frozen trunk is trained here.',
     ...(options.splits < 10
       ? [`${counted(options.splits, 'split')} only: the bars ask for 10, so their verdicts are provisional.`]
@@ -211,5 +216,6 @@ export const counted = (count: number, word: string): string => `${count} ${word
 
 function views(profiles: readonly { views: readonly number[] }[]): string {
   const all = profiles.flatMap((profile) => profile.views);
-  return `${Math.min(...all)} to ${Math.max(...all)}`;
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  return `${least === most ? '' : `${least} to `}${counted(most, 'augmented view')}`;
 }

@@ -110,9 +110,7 @@ describe('the benchmark on three classes and a small trunk of random weights', (
     expect(compared).toEqual([['m0-fresh', 'm0'], ['m1-fresh', 'm1'], ['proposed-fresh', 'proposed-.3']]); // prettier-ignore
     // Six passes want more views than the four of the pool.
     expect(outcome.cost.fresh).toBe(2 * 6 * 21);
-    expect(await readFile(join(asked.out, 'report.html'), 'utf8')).toContain(
-      'A pool of views in place of fresh ones',
-    );
+    expect(await readFile(join(asked.out, 'report.html'), 'utf8')).toContain('A pool of views in place of fresh ones');
   });
 
   test('an 8-bit trunk is made once, trained on, and compared with the fp32 one', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { judgeBar, judgeClaim } from '../../../../trainer/benchmark/bars.ts';
 import { judgeConvergence } from '../../../../trainer/benchmark/convergence.ts';
 import { compareAll, figuresOf, confusionOf } from '../../../../trainer/benchmark/judge.ts';
+import { judgeLoss } from '../../../../trainer/benchmark/int8.ts';
 import type { Judge, RunOutcome } from '../../../../trainer/benchmark/judge.ts';
 import { BENCHMARK_SETTINGS } from '../../../../trainer/benchmark/settings.ts';
 import type { Dataset } from '../../../../trainer/dataset/dataset.ts';
@@ -16,6 +17,14 @@ test('a bar is met by both figures, missed by one, undecided otherwise', () => {
   expect(verdict([0.01, 0.06], [-0.01, 0.01])).toBe('undecided');
   expect(verdict([0.03, 0.06], [-0.04, -0.02])).toBe('missed');
   expect(judgeBar(bar, {})).toBeUndefined();
+});
+
+test('the loss of an 8-bit trunk is judged by its mean and its upper limit', () => {
+  expect(judgeLoss(difference(-0.004, -0.009, 0.001))).toBe('met');
+  expect(judgeLoss(difference(0.01, -0.009, 0.03))).toBe('met');
+  expect(judgeLoss(difference(-0.004, -0.02, 0.01))).toBe('undecided');
+  expect(judgeLoss(difference(-0.006, -0.009, 0.001))).toBe('undecided');
+  expect(judgeLoss(difference(-0.02, -0.03, -0.01))).toBe('missed');
 });
 
 test('a claim is confirmed or contradicted by its whole interval', () => {

@@ -9,8 +9,11 @@ import { openTrunk } from '../../../../trainer/backbone/backbone.ts';
 import { importBackbone } from '../../../../trainer/backbone/import.ts';
 import { buildInference } from '../../../../trainer/backbone/inference-graph.ts';
 import { calibrate } from '../../../../trainer/export/calibrate.ts';
+import { stratified } from '../../../../trainer/export/calibration-pictures.ts';
+import { poolLast } from '../../../../trainer/export/pool-last.ts';
 import { quantiseBackbone } from '../../../../trainer/export/quantise-backbone.ts';
 import { correctBias, quantise, quantiseWeights, tensorsToCalibrate } from '../../../../trainer/export/quantise.ts';
+import type { Dataset } from '../../../../trainer/dataset/dataset.ts';
 import { drawnParameters, miniInception } from '../backbone/networks.ts';
 
 const network = miniInception();
@@ -52,6 +55,59 @@ test('every convolution runs on bytes, and ReLU goes into the saturation of its 
   for (const { inputs } of graph.nodes.filter(({ op }) => op === 'Conv')) {
     expect(inputs.map((input) => graph.producerOf(input)?.op)).toEqual(Array(3).fill('DequantizeLinear'));
   }
+});
+
+test('average pooling comes after the 1×1 convolution behind it, saturates for its ReLU, and changes nothing', async () => {
+  const moved = poolLast(trunk);
+  for (const picture of pictures)
+    expect(relativeError(await run(moved, picture), await run(trunk, picture))).toBeLessThan(1e-6);
+  const before = (onnx: Buffer) => {
+    const graph = new OnnxGraph(onnx);
+    const pools = graph.nodes.filter(({ op }) => op === 'AveragePool');
+    return pools.map(({ inputs }) => graph.producerOf(inputs[0] ?? '')?.op);
+  };
+  expect(before(trunk)).toEqual(['Relu']);
+  expect(before(moved)).toEqual(['Conv']);
+  const small = quantise(moved, await calibrate(moved, tensorsToCalibrate(moved), pictures, options));
+  expect(new OnnxGraph(small).nodes.map(({ op }) => op)).not.toContain('Relu');
+  expect(relativeError(await run(small, pictures[0]!), await run(trunk, pictures[0]!))).toBeLessThan(0.04);
+});
+
+test('a pooling whose padding counts, or whose output somebody else reads, stays where it is', () => {
+  const network = (attributes: Record<string, number | number[]>, outputs: string[]) =>
+    buildOnnx({
+      name: 'pooled',
+      inputs: [{ name: 'input', type: ELEMENT.float, shape: ['N', 3, 17, 17] }],
+      outputs: outputs.map((name) => ({ name, type: ELEMENT.float, shape: ['N', 3, 'H', 'W'] })),
+      constants: { kernel: { type: ELEMENT.float, dims: [3, 3, 1, 1], data: new Float32Array(9).fill(0.5) } },
+      nodes: [
+        {
+          op: 'AveragePool',
+          inputs: ['input'],
+          outputs: ['pooled'],
+          attributes: { kernel_shape: [3, 3], ...attributes },
+        },
+        { op: 'Conv', inputs: ['pooled', 'kernel'], outputs: ['conv'] },
+      ],
+    });
+  const order = (onnx: Buffer) => new OnnxGraph(poolLast(onnx)).nodes.map(({ op }) => op);
+  expect(order(network({ pads: [1, 1, 1, 1] }, ['conv']))).toEqual(['Conv', 'AveragePool']);
+  expect(order(network({ pads: [1, 1, 1, 1], count_include_pad: 1 }, ['conv']))).toEqual(['AveragePool', 'Conv']);
+  expect(order(network({ count_include_pad: 1 }, ['conv']))).toEqual(['Conv', 'AveragePool']);
+  expect(order(network({}, ['conv', 'pooled']))).toEqual(['AveragePool', 'Conv']);
+});
+
+test('calibration takes pictures of every class in turn, of the training part alone', () => {
+  const parts = ['training', 'training', 'training', 'training', 'reference', 'test'] as const;
+  const samples = Array.from({ length: 24 }, (_, i) => ({ label: i < 12 ? 0 : i < 18 ? 1 : 2, part: parts[i % 6] }));
+  const dataset = { classes: ['a', 'b', 'c'], samples } as unknown as Dataset;
+  const chosen = stratified(dataset, 9, 1);
+  const labels = chosen.map((index) => samples[index]?.label);
+  expect(labels).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2]);
+  expect(new Set(chosen).size).toBe(9);
+  expect(chosen.every((index) => samples[index]?.part === 'training')).toBe(true);
+  expect(stratified(dataset, 9, 1)).toEqual(chosen);
+  expect(stratified(dataset, 100, 1)).toHaveLength(16);
 });
 
 test('weights keep within 7 bits and are off by at most half a step', () => {
