@@ -1,6 +1,7 @@
 import { AppError, EXIT } from '../common/runtime/errors.ts';
 import type { Backbone } from './backbone/backbone.ts';
 import { LEVEL_TWO } from './levels.ts';
+import { eq2Of } from './eq2-options.ts';
 import { BACKBONE_PRESET, DEFAULT_PRESET, settingsOf } from './presets.ts';
 import type { FusionRuleName } from './fusion/rules.ts';
 import type { LossName } from './losses/losses.ts';
@@ -32,6 +33,8 @@ export interface TrainOptions {
   /** Of M1; M0 is plainly trained. */
   sampler?: SamplerName | undefined;
   loss?: LossName | undefined;
+  /** How Eq. 2 is read, where that differs from the preset, e.g. `form=literal,floor=0,ema=.5`; see `eq2Of`. */
+  eq2?: string | undefined;
   /** A prior-corrected loss together with F1-dynamic sampling. */
   allowDoubleCorrection?: boolean | undefined;
   fusion?: FusionRuleName | undefined;
@@ -72,7 +75,10 @@ export function settingsFor(options: TrainOptions, backbone: Backbone | undefine
     ...(views !== undefined && { views }),
     optimiser: learningRate === undefined ? optimiser : { ...optimiser, learningRate },
     levelTwo: levelTwoOf(preset, options, backbone),
-    sampling: sampler === undefined ? sampling : { ...sampling, m1: { ...sampling.m1, sampler } },
+    sampling: {
+      ...sampling,
+      m1: eq2Of(options.eq2, sampler === undefined ? sampling.m1 : { ...sampling.m1, sampler }),
+    },
     losses: loss === undefined ? losses : { ...losses, m1: { ...losses.m1, loss } },
     allowDoubleCorrection,
     finish: {

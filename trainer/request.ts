@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { AppError, EXIT } from '../common/runtime/errors.ts';
 import type { Backbone } from './backbone/backbone.ts';
 import { checkCombination } from './losses/losses.ts';
+import { eq2Of } from './eq2-options.ts';
 import { settingsFor } from './options.ts';
 import type { TrainOptions } from './options.ts';
 import { samplers } from './sampling/samplers.ts';
@@ -74,6 +75,11 @@ function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone
     ['views', options.views, settings.views],
     ['sampler', options.sampler, settings.sampling.m1.sampler],
     ['loss', options.loss, settings.losses.m1.loss],
+    [
+      'Eq. 2',
+      options.eq2 && JSON.stringify(eq2Of(options.eq2, settings.sampling.m1)),
+      JSON.stringify(settings.sampling.m1),
+    ],
     ['fusion rule', options.fusion, settings.fusion],
     ['calibration', options.calibration, settings.finish.calibration],
     ['τ', options.tau, settings.finish.tau],

@@ -34,6 +34,7 @@ interface TrainFlags {
   features?: string;
   sampler?: SamplerName;
   loss?: LossName;
+  eq2?: string;
   allowDoubleCorrection?: boolean;
   fusion?: FusionRuleName;
   calibration?: 'none' | 'temperature' | 'common-prior';
@@ -75,6 +76,7 @@ export function addTrainCommand(program: Command, context: Context): void {
     .option('--features <dir>', 'where activations are kept; runs may share it, one at a time (default: OUT/features)')
     .addOption(new Option('--sampler <name>', 'of M1, instead of the preset’s').choices(samplerNames))
     .addOption(new Option('--loss <name>', 'of M1 (default: ce)').choices(lossNames))
+    .option('--eq2 <list>', 'other than the preset’s, e.g. form=literal,floor=0,cap=30,exponent=1,ema=.5,shrinkage=1')
     .option('--allow-double-correction', 'a prior-corrected loss together with F1-dynamic sampling')
     .addOption(new Option('--fusion <rule>', 'how T_r is chosen').choices(fusionRuleNames))
     .addOption(new Option('--calibration <kind>', 'before fusion').choices(['none', 'temperature', 'common-prior']))
@@ -151,10 +153,10 @@ async function demo(flags: TrainFlags, context: Context, signal: AbortSignal): P
 /** What a flag leaves open is left to the checkpoint or to the defaults. */
 function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'resume'> {
   const { manifest, split, force, name, preset, passes, learningRate, engine, seed, threads } = flags;
-  const { levels: upTo, views: seen, features, sampler, loss, allowDoubleCorrection, fusion, calibration } = flags;
+  const { levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration } = flags;
   return {
     ...{ manifest, split, force, name, preset, passes, learningRate, engine, seed, threads },
-    ...{ levels: upTo, views: seen, features, sampler, loss, allowDoubleCorrection, fusion, calibration },
+    ...{ levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration },
     ...{ tau: flags.tau, classifierPasses: flags.crt, levelTwoPasses: flags.passes2, keyFile: flags.key },
     ...(flags.budget !== undefined && { budgetSeconds: flags.budget }),
   };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BENCHMARK_SETTINGS } from '../../../../trainer/benchmark/settings.ts';
+import { eq2Of } from '../../../../trainer/eq2-options.ts';
 import { PRESETS, settingsOf } from '../../../../trainer/presets.ts';
 import { requestOf } from '../../../../trainer/request.ts';
 import { scheduleOf } from '../../../../trainer/schedule.ts';
@@ -96,6 +97,26 @@ describe('presets', () => {
   test('that do not exist are named in words', () => {
     expect(() => settingsOf('toString')).toThrow(/no preset "toString".*small/);
   });
+});
+
+describe('Eq. 2 other than the preset’s', () => {
+  const { m1 } = settingsOf('modern').sampling;
+
+  test('changes what is named and nothing else', () => {
+    expect(eq2Of('form=literal, floor=0,cap=none,ema=.5', m1)).toEqual({
+      ...m1,
+      eq2: { ...m1.eq2, form: 'literal', floor: 0, cap: null },
+      decay: 0.5,
+    });
+    expect(eq2Of(undefined, m1)).toBe(m1);
+  });
+
+  test.each(['floor', 'floor=2', 'cap=0', 'form=loose', 'ema=1', 'colour=red', 'toString=1'])(
+    '%s is refused in words',
+    (wrong) => {
+      expect(() => eq2Of(wrong, m1)).toThrow(/Eq. 2/);
+    },
+  );
 });
 
 describe('a request', () => {
