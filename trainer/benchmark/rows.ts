@@ -2,6 +2,7 @@ import { predictions, rowsOf, softmax } from '../evaluate/probabilities.ts';
 import type { Rows } from '../evaluate/probabilities.ts';
 import {
   calibration,
+  commonPrior,
   fitTemperature,
   logitAdjustment,
   searchTau,
@@ -124,9 +125,7 @@ const adjusted = (tau: ((models: SplitModels) => number) | undefined) => ({
  */
 async function modern(models: SplitModels): Promise<RowOutcome> {
   const { ratios, counts, prior, context } = models;
-  const powers = prior.map((share) => share ** (1 - context.settings.tau));
-  const whole = powers.reduce((sum, power) => sum + power, 0);
-  const common = powers.map((power) => power / whole);
+  const common = commonPrior(prior, context.settings.tau);
   const one = async (name: RecipeName) => {
     const head = await models.head(name);
     const folds = await models.outOfFold(name);
