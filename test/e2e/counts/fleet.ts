@@ -21,10 +21,14 @@ export const CAMERAS = 24;
 export const CLOCKS =
   process.env['CAMFLEET_TEST_CLOCKS'] === 'real'
     ? // A killed agent's cameras are promised to another one within 20 s.
-      { takeoverMs: 20_000, spreadMs: 60_000, awayMs: 300_000, limitMs: 900_000, settings: {} }
+      {
+        ...{ takeoverMs: 20_000, spreadMs: 60_000, awayMs: 300_000, limitMs: 900_000 },
+        ...{ suspendMs: 60_000, autonomyMs: 3_600_000, settings: {} as Record<string, string> },
+      }
     : {
         // The TTL of 4 s, and beyond it the planner's tick, the offer, the acceptance, and two busy cores.
         ...{ takeoverMs: 10_000, spreadMs: 25_000, awayMs: 10_000, limitMs: 120_000 },
+        ...{ suspendMs: 7_000, autonomyMs: 6_000 },
         settings: {
           CAMFLEET_LEASES_TTL_SECONDS: '4',
           CAMFLEET_LEASES_RENEW_SECONDS: '1',
@@ -52,6 +56,7 @@ export interface TestAgent {
   readonly name: string;
   readonly folder: string;
   readonly line: Line;
+  readonly env: Readonly<Record<string, string>>;
   process: TestProcess;
   /** The session of the running process. */
   session: string;
@@ -68,14 +73,17 @@ export class TestFleet {
   database!: Database;
   /** Of figures for the report at the end. */
   readonly figures: Record<string, unknown> = {};
+  readonly #settings: Readonly<Record<string, string>>;
   #port = 0;
 
-  private constructor(folder: string, farm: Farm) {
+  private constructor(folder: string, farm: Farm, settings: Readonly<Record<string, string>>) {
     this.folder = folder;
     this.farm = farm;
+    this.#settings = settings;
   }
 
-  static async start(agents = 2): Promise<TestFleet> {
+  /** @param settings of the coordinator beside those of `CLOCKS`, as environment variables. */
+  static async start(agents = 2, settings: Readonly<Record<string, string>> = {}): Promise<TestFleet> {
     const farm = await startFarm({
       cameras: CAMERAS,
       seed: 'counts',
@@ -88,7 +96,7 @@ export class TestFleet {
       width: 176,
       height: 144,
     });
-    const fleet = new TestFleet(await makeTestFolder('counts'), farm);
+    const fleet = new TestFleet(await makeTestFolder('counts'), farm, settings);
     try {
       await fleet.startCoordinator();
       await fleet.api.upload('/cameras/import', Buffer.from(farm.camerasAs('csv')));
@@ -112,7 +120,7 @@ export class TestFleet {
   async startCoordinator(): Promise<void> {
     this.coordinator = startProcess('dist/coordinator/main.js', {
       args: ['--data', this.dataFolder, '--port', '0'],
-      env: COORDINATOR_ENV,
+      env: { ...COORDINATOR_ENV, ...this.#settings },
       endAfterTest: false,
     });
     const [, url = ''] = (await this.coordinator.says(
@@ -133,13 +141,15 @@ export class TestFleet {
     });
   }
 
-  async addAgent(name: string): Promise<TestAgent> {
+  async addAgent(
+    name: string,
+    { folder = join(this.folder, name), env = {} }: { folder?: string; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<TestAgent> {
     const { invitation } = await this.api.post<{ invitation: string }>('/agents/invitations', { uses: 1 });
     const line = new Line(() => this.#port);
     await line.listen();
-    const folder = join(this.folder, name);
-    const process = this.#launch({ name, folder, line }, ['--join', invitation]);
-    const agent: TestAgent = { name, folder, line, process, session: '' };
+    const process = this.#launch({ name, folder, line, env }, ['--join', invitation]);
+    const agent: TestAgent = { name, folder, line, env, process, session: '' };
     this.agents.push(agent);
     agent.session = await this.#sessionOf(agent);
     return agent;
@@ -164,10 +174,13 @@ export class TestFleet {
     await agent.process.exit(28_000);
   }
 
-  #launch({ name, folder, line }: Pick<TestAgent, 'name' | 'folder' | 'line'>, args: readonly string[]): TestProcess {
+  #launch(
+    { name, folder, line, env }: Pick<TestAgent, 'name' | 'folder' | 'line' | 'env'>,
+    args: readonly string[],
+  ): TestProcess {
     return startProcess('dist/agent/main.js', {
       args: ['--data', folder, '--url', line.url, '--name', name, ...args],
-      env: AGENT_ENV,
+      env: { ...AGENT_ENV, ...env },
       endAfterTest: false,
     });
   }

@@ -1,5 +1,7 @@
+import type { Farm } from '../../../scripts/camera-farm/farm.ts';
 import type { Database } from '../../../coordinator/platform/database/database.ts';
 import type { Counted, CountedAttempt, Holding, Reported } from './assert-counts.ts';
+import type { TestAgent } from './fleet.ts';
 import type { Line } from './proxy.ts';
 
 const ATTEMPTS = `
@@ -42,4 +44,23 @@ export async function attemptsInSpans(database: Database): Promise<number> {
     `select (select coalesce(sum(attempts), 0) from observations)::int + (select coalesce(sum(attempts), 0) from open_spans)::int as total`,
   );
   return total;
+}
+
+/** When a camera last gave something to a request of this session, ms of this machine's clock. */
+export const lastAskedBy = (farm: Pick<Farm, 'requests'>, session: string): number =>
+  farm.requests.reduce((last, { attempt, at }) => (attempt?.startsWith(`${session}/`) ? Math.max(last, at) : last), 0);
+
+/** By how much the agent's batches date an answer of a snapshot camera wrong that was given since `from`, at most, ms. */
+export function datingErrorMs(farm: Pick<Farm, 'requests'>, { line, session }: TestAgent, from: number): number {
+  // The parts of a stream share the number of the request that opened it.
+  const pictures = farm.requests.filter(({ at, serial }) => at >= from && serial === undefined);
+  const given = new Map(pictures.map(({ attempt, at }) => [attempt, at]));
+  let worst = 0;
+  for (const { batch } of line.batches.filter((one) => one.batch.session === session))
+    for (const { cameraId, firstSequence, at } of batch.fragments)
+      at.forEach((reported, index) => {
+        const truly = given.get(`${session}/${cameraId}/${firstSequence + index}`);
+        if (truly !== undefined) worst = Math.max(worst, Math.abs(reported - truly));
+      });
+  return worst;
 }
