@@ -2,6 +2,7 @@ import { cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../common/runtime/errors.ts';
 import { confusion, confusionTable, figuresOf } from './hostile/confusion.ts';
+import { stateFigures, stateRows, stateTable } from './hostile/states.ts';
 import type { HostilePlace, HostileScenario, HostileTurn, Vitals } from './hostile/scenario.ts';
 import { Pinned } from './pinned.ts';
 import type { Usage } from './pinned.ts';
@@ -12,14 +13,16 @@ well-behaved cameras beside them lose a frame.
 
 The farm's cameras stand on loopback addresses, four to a host, three of ten stream MJPEG; faults are dealt out in turn. The
 agent is its own capture threads, fragments, reports and outbox in one process, as bench:capture builds it. First all cameras
-are well for four intervals; then every hostile camera takes its fault, and every attempt from then on is counted: printed is a
-row a fault with the verdict expected and those found.
+are well for four intervals; then every hostile camera takes its fault, and every attempt from then on is counted.
 
-wrongTransportStates and wrongOddityStates count attempts with a verdict that is not the expected one, wrongContentShare is
-their share among faults of content. Frozen and placeholder pictures look good until they are learned: those attempts are
-undecidedContentShare. healthyLostFrames counts turns of well-behaved cameras that failed or did not take place. Memory,
-descriptors and children of the agent are taken two intervals after the faults began and at the end; residentGrowth is their
-ratio. The exit code is 1 where a transport fault had a wrong verdict, more than 1 % of content faults had, or a frame was lost.
+Printed are two tables with a row a fault: the verdicts of all attempts, and the cameras by the state that the coordinator's own
+rules give them after their last attempt. A state is wrong where a camera ends in another than its fault's, or was in one on the
+way that is neither its fault's nor the one before; undecided are cameras whose fault showed fewer than three times, as where a
+host asks for rest. wrongTransportStates counts wrong cameras, wrongContentShare is their share among faults of content; the
+figures of verdicts count attempts. healthyLostFrames counts turns of well-behaved cameras that failed or did not take place.
+Memory, descriptors and children of the agent are printed ten times; the figures are those of two intervals after the faults
+began and of the end, and residentGrowth is their ratio. The exit code is 1 where a transport fault led to a wrong state, more
+than 1 % of content faults did, or a frame was lost.
 
   --cameras N    hostile cameras (default 1000); one well-behaved for every ten of them, at least ten
   --interval N   seconds between two attempts of a camera (default 10)`;
@@ -28,9 +31,15 @@ const HEALTHY_SHARE = 0.1;
 const MOST_WRONG_CONTENT = 0.01;
 /** Attempts that began before the faults have ended. */
 const SETTLE_MS = 2_000;
+const VITALS_LINES = 9;
 
 const say = (text: string): void => console.error(text);
 const program = (name: string): URL => new URL(`./hostile/${name}-process.ts`, import.meta.url);
+
+function sayVitals(ms: number, { residentMb, descriptors, children }: Vitals): void {
+  const after = `${(ms / 1_000).toFixed(0)} s`.padStart(7);
+  say(`${after}: ${residentMb.toFixed(1)} MB resident, ${descriptors} descriptors, ${children} children`);
+}
 
 interface Run {
   place: HostilePlace;
@@ -52,7 +61,12 @@ async function run(farm: Pinned, agent: Pinned, scenario: HostileScenario, secon
   const warm = Math.min((seconds * 1_000) / 2, 2 * scenario.intervalMs);
   await sleep(warm);
   const start = await agent.ask<Vitals>('vitals');
-  await sleep(seconds * 1_000 - warm);
+  const rest = seconds * 1_000 - warm;
+  sayVitals(warm, start);
+  for (let part = 1; part <= VITALS_LINES; part++) {
+    await sleep(rest / VITALS_LINES);
+    sayVitals(warm + (part * rest) / VITALS_LINES, await agent.ask<Vitals>('vitals'));
+  }
   const turn = await agent.ask<HostileTurn>('end');
   const usedSince = await agent.ask<Usage>('usage');
   return { place, turn, start, cores: (usedSince.cpuMs - used.cpuMs) / (usedSince.at - used.at) };
@@ -80,8 +94,10 @@ async function main(): Promise<number> {
   try {
     const { place, turn, start, cores: used } = await run(farm, agent, scenario, seconds);
     const rows = confusion(place.cameras, turn);
-    say(`\n${confusionTable(rows)}\n`);
+    const states = stateRows(place.cameras, turn);
+    say(`\n${confusionTable(rows)}\n\n${stateTable(states)}\n`);
     const figures = {
+      ...stateFigures(states),
       ...figuresOf(rows, place.cameras, turn, intervalMs),
       ...figuresAt('Start', start),
       ...figuresAt('End', turn.vitals),

@@ -21,7 +21,7 @@ async function prepare({ place, scenario }: { place: HostilePlace; scenario: Hos
 }
 
 function startCounting(): void {
-  tallies = Array.from({ length: cameras }, () => ({ verdicts: {}, frames: [], failed: 0 }));
+  tallies = Array.from({ length: cameras }, () => ({ verdicts: {}, series: [], frames: [], failed: 0 }));
   from = monotonicMs();
 }
 
@@ -45,6 +45,7 @@ function count(fragments: readonly UndatedFragment[]): void {
     for (const [index, at] of monotonic.entries()) {
       // A fragment may reach back behind the moment in which counting began.
       if (at < from) continue;
+      tally.series.push(verdict);
       tally.verdicts[verdict] = (tally.verdicts[verdict] ?? 0) + 1;
       if ((outcomes[index] as number) & OUTCOME.frame) tally.frames.push(at);
       else tally.failed++;

@@ -69,10 +69,10 @@ export function lostFrames({ frames, failed }: CameraTally, { from, until }: Hos
 
 /** See bench:hostile's `--help`. */
 export type HostileFigures = Record<
-  | 'wrongTransportStates'
-  | 'wrongContentShare'
-  | 'undecidedContentShare'
-  | 'wrongOddityStates'
+  | 'wrongTransportVerdicts'
+  | 'wrongContentVerdictShare'
+  | 'undecidedContentVerdictShare'
+  | 'wrongOddityVerdicts'
   | 'healthyLostFrames'
   | 'healthyFrames'
   | 'camerasWithoutAttempt',
@@ -90,10 +90,10 @@ export function figuresOf(
   const healthy = turn.cameras.filter((_, index) => cameras[index]?.fault === null);
   const untried = turn.cameras.filter(({ verdicts }) => Object.keys(verdicts).length === 0).length;
   return {
-    wrongTransportStates: sum('transport', 'wrong'),
-    wrongContentShare: share(sum('content', 'wrong'), sum('content', 'attempts')),
-    undecidedContentShare: share(sum('content', 'undecided'), sum('content', 'attempts')),
-    wrongOddityStates: sum('oddity', 'wrong'),
+    wrongTransportVerdicts: sum('transport', 'wrong'),
+    wrongContentVerdictShare: share(sum('content', 'wrong'), sum('content', 'attempts')),
+    undecidedContentVerdictShare: share(sum('content', 'undecided'), sum('content', 'attempts')),
+    wrongOddityVerdicts: sum('oddity', 'wrong'),
     healthyLostFrames: healthy.reduce((lost, tally) => lost + lostFrames(tally, turn, intervalMs), 0),
     healthyFrames: healthy.reduce((frames, tally) => frames + tally.frames.length, 0),
     camerasWithoutAttempt: untried,
@@ -112,9 +112,13 @@ export function confusionTable(rows: readonly FaultRow[]): string {
       .map(([verdict, times]) => `${verdict} ${times}`)
       .join(', '),
   ]);
-  const all = [head, ...body];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] as string).length)));
-  return all
+  return tableOf([head, ...body]);
+}
+
+/** Rows of equal length, the first of them the head, in columns. */
+export function tableOf(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  return rows
     .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')}`.trimEnd())
     .join('\n');
 }

@@ -28,6 +28,8 @@ export interface HostilePlace {
 /** What became of one camera between two moments. */
 export interface CameraTally {
   verdicts: Partial<Record<Verdict, number>>;
+  /** The verdict of each attempt, in their order. */
+  series: Verdict[];
   /** Monotonic ms of each attempt that brought a frame. */
   frames: number[];
   failed: number;
