@@ -27,6 +27,8 @@ bounded is still being filled then.
 
 const SAMPLE_MS = 2_000;
 const MINUTE_MS = 60_000;
+/** The agent takes its rate over ten seconds; one look a minute would always see the same part of the minute. */
+const SAMPLES_PER_RATE = 5;
 const WARM_MINUTES = 10;
 const MOST_GROWTH = 0.01;
 
@@ -73,12 +75,15 @@ async function watch(
   say(COLUMNS);
   for (let minute = 1; minute <= minutes; minute++) {
     const from = watched.samples.length;
+    const rates: number[] = [];
     while (performance.now() < began + minute * MINUTE_MS) {
       watched.samples.push(handlesOf(agent.pid));
+      if (watched.samples.length % SAMPLES_PER_RATE === 0) rates.push((await agent.ask<Progress>('progress')).rate);
       await sleep(Math.max(0, began + watched.samples.length * SAMPLE_MS - performance.now()));
     }
     const inside = await agent.ask<Inside>('inside');
-    const { rate, late } = await agent.ask<Progress>('progress');
+    const { late } = await agent.ask<Progress>('progress');
+    const rate = rates.reduce((sum, one) => sum + one, 0) / rates.length;
     const names = await farm.ask<number>('lookedUp');
     const at: Minute = { ...meanOf(watched.samples.slice(from)), ...inside, rate };
     watched.minutes.push(at);

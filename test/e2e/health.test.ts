@@ -17,8 +17,10 @@ afterAll(() => fleet.stop());
 const states = async (): Promise<HealthReport['states']> => (await fleet.api.get<HealthReport>('/health')).states;
 const openIncidents = async (): Promise<IncidentRow[]> =>
   (await fleet.api.get<{ incidents: IncidentRow[] }>('/incidents?open=true')).incidents;
-const allOnline = () =>
-  eventually(async () => (await states()).online === CAMERAS, { withinMs: 60_000, what: 'all cameras to be online' });
+const allOnline = (withinMs = 60_000) =>
+  eventually(async () => (await states()).online === CAMERAS, { withinMs, what: 'all cameras to be online' });
+/** Cameras that fail are tried ever more seldom: after ten failures in a row about every five minutes. */
+const BACKED_OFF_MS = 600_000;
 
 /** Cameras by the agent that holds them: ids, and the farm's names. */
 const camerasOf = (agent: string) =>
@@ -87,9 +89,15 @@ longTest(
     );
     expect(looked).toBeGreaterThan(0);
     await eventually(async () => !(await openIncidents()).some(({ kind }) => kind === 'agent'), { withinMs: 30_000 });
+    await eventually(async () => (await states()).offline === cameras.length, {
+      withinMs: BACKED_OFF_MS,
+      what: 'all of them to be down',
+    });
+    expect((await states()).online).toBe(CAMERAS - cameras.length);
     for (const { name } of cameras) fleet.farm.setFault(name, null);
-    await allOnline();
+    await allOnline(BACKED_OFF_MS);
     expect(await openIncidents()).toEqual([]);
     expect((await fleet.database.one<{ suspected: number }>('select count(suspected_at)::int as suspected from agents')).suspected).toBe(0); // prettier-ignore
   },
+  2 * BACKED_OFF_MS + CLOCKS.limitMs,
 );

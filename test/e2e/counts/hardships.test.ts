@@ -100,6 +100,8 @@ test('an agent whose disk has room again takes work; one that was suspended past
   fleet.figures['backAfterFullMs'] = await fleet.heldBy([small, clocked], BACK_MS);
   const at = Date.now();
   clocked.process.signal('SIGSTOP');
+  // The news that its shards are gone must not wait for it in a socket.
+  clocked.line.set('silent');
   await fleet.heldBy([small], CLOCKS.takeoverMs);
   await sleep(Math.max(0, at + CLOCKS.suspendMs - Date.now()));
   const sleptMs = Date.now() - at;
@@ -107,6 +109,10 @@ test('an agent whose disk has room again takes work; one that was suspended past
   clocked.process.signal('SIGCONT');
   const wokeAt = Date.now();
   fleet.stops.push({ session: clocked.session, kind: 'frozen', at, until: wokeAt });
+  // What it captures now must not be dated by an anchor from before its sleep.
+  await eventually(() => lastAskedBy(fleet.farm, clocked.session) > wokeAt + 1_000, { what: 'it to capture alone' });
+  clocked.line.set('refused');
+  clocked.line.set('open');
   await fleet.heldBy([small, clocked], CLOCKS.spreadMs);
   await fleet.runs(2);
   await fleet.verify('suspended');
