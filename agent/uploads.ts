@@ -44,10 +44,16 @@ export class Uploads {
   async #send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
+    const before = this.dropped;
     try {
       while (await this.#sendNext());
     } finally {
       this.#sending = false;
+      if (this.dropped > before)
+        this.#options.logger.warn(
+          { pictures: this.dropped - before, inAll: this.dropped },
+          'pictures that the coordinator wanted could not be sent; their records could',
+        );
     }
   }
 

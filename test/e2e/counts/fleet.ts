@@ -17,7 +17,10 @@ import { readCounted } from './witness.ts';
 
 export const CAMERAS = 24;
 
-/** In `npm test` the clocks are shortened; `npm run test:counts` takes the product's own and keeps the coordinator away for five minutes. */
+/**
+ * In `npm test` the clocks are shortened; `npm run test:counts` takes the product's own, suspends an agent for a minute and keeps
+ * the coordinator away for five, with CAMFLEET_TEST_LONG=1 for an hour besides.
+ */
 export const CLOCKS =
   process.env['CAMFLEET_TEST_CLOCKS'] === 'real'
     ? // A killed agent's cameras are promised to another one within 20 s.
