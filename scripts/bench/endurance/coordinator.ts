@@ -2,19 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Server } from 'socket.io';
-import type {
-  AgentToCoordinator,
-  CoordinatorToAgent,
-  Grant,
-  Offer,
-  Renew,
-  RenewAnswer,
-} from '../../../common/protocol/agent-link.ts';
-import { AGENT_NAMESPACE } from '../../../common/protocol/agent-link.ts';
+import type { Grant, Offer, Renew, RenewAnswer } from '../../../common/protocol/agent-link.ts';
 import { batchSchema, DIGEST_HEADER } from '../../../common/protocol/rest.ts';
 import type { Receipt } from '../../../common/protocol/rest.ts';
+import { silentLogger } from '../../../common/runtime/logger.ts';
 import { fail, ok } from '../../../common/runtime/result.ts';
+import type { AgentHandlers } from '../../../coordinator/platform/gateway/agents.ts';
+import { createGateway } from '../../../coordinator/platform/gateway/gateway.ts';
 import type { CameraToWatch } from './scenario.ts';
 
 /** The design's own clocks. */
@@ -42,25 +36,52 @@ export interface EnduranceCoordinator {
  * once a minute, gives receipts and asks for some of the pictures.
  */
 export async function startEnduranceCoordinator(cameras: readonly CameraToWatch[]): Promise<EnduranceCoordinator> {
-  const shards = new Shards(cameras);
-  const http = createServer((request, response) => void answer(request, response));
-  const server = new Server<AgentToCoordinator, CoordinatorToAgent>(http);
-  server.of(AGENT_NAMESPACE).on('connection', (socket) => {
-    socket.on('agent:hello', (_, ack) =>
-      ack(ok({ ...TIMING, now: Date.now(), sessionKey: randomUUID(), modelVersion: null })),
-    );
-    socket.on('lease:renew', (renew, ack) => ack(ok(shards.renew(renew))));
-    socket.on('work:request', (_, ack) => ack(ok({ offers: shards.offers() })));
-    socket.on('work:accept', ({ shardId }, ack) => {
-      const grant = shards.grant(shardId);
-      ack(grant ? ok(grant) : fail('OFFER_LAPSED', 'There is no such shard.'));
-    });
-    socket.on('work:release', (_, ack) => ack(ok({})));
-    socket.on('agent:drain', (_, ack) => ack(ok({ successors: false })));
+  const server = createServer((request, response) => void answer(request, response));
+  const gateway = createGateway({
+    server,
+    agents: {
+      admit: ({ agentId, sessionId }) => Promise.resolve({ agentId, sessionId }),
+      handlers: handlersOf(new Shards(cameras)),
+    },
+    page: {
+      mayLook: () => Promise.resolve(false),
+      status: () => Promise.resolve({}),
+      rows: () => Promise.resolve([]),
+      watch: () => Promise.resolve(),
+    },
+    isAllowedHost: () => true,
+    logger: silentLogger,
   });
-  await new Promise<void>((done) => http.listen(0, '127.0.0.1', done));
-  const { port } = http.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  await gateway.start();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    await gateway.stop();
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${port}`, close };
+}
+
+function handlersOf(shards: Shards): AgentHandlers {
+  const nothing = () => Promise.resolve(ok({}));
+  return {
+    'agent:hello': () =>
+      Promise.resolve(ok({ ...TIMING, now: Date.now(), sessionKey: randomUUID(), modelVersion: null })),
+    'lease:renew': (_, renew) => Promise.resolve(ok(shards.renew(renew))),
+    'work:request': () => Promise.resolve(ok({ offers: shards.offers() })),
+    'work:accept': (_, { shardId }) => {
+      const grant = shards.grant(shardId);
+      return Promise.resolve(grant ? ok(grant) : fail('OFFER_LAPSED', 'There is no such shard.'));
+    },
+    'work:release': nothing,
+    'agent:drain': () => Promise.resolve(ok({ successors: false })),
+    'shard:sync': () => Promise.resolve(fail('SHARD_UNCHANGED', 'No shard changes here.')),
+    'shard:acknowledge': nothing,
+    'model:report': nothing,
+    'takedown:list': () => Promise.resolve(ok({ revision: 0, takedowns: [] })),
+    'placeholder:list': () => Promise.resolve(ok({ revision: 0, hashes: [] })),
+  };
 }
 
 class Shards {

@@ -1,7 +1,6 @@
 import type { Farm } from '../../../scripts/camera-farm/farm.ts';
 import type { Database } from '../../../coordinator/platform/database/database.ts';
 import type { Counted, CountedAttempt, Holding, Reported } from './assert-counts.ts';
-import type { TestAgent } from './fleet.ts';
 import type { Line } from './proxy.ts';
 
 const ATTEMPTS = `
@@ -51,7 +50,11 @@ export const lastAskedBy = (farm: Pick<Farm, 'requests'>, session: string): numb
   farm.requests.reduce((last, { attempt, at }) => (attempt?.startsWith(`${session}/`) ? Math.max(last, at) : last), 0);
 
 /** By how much the agent's batches date an answer of a snapshot camera wrong that was given since `from`, at most, ms. */
-export function datingErrorMs(farm: Pick<Farm, 'requests'>, { line, session }: TestAgent, from: number): number {
+export function datingErrorMs(
+  farm: Pick<Farm, 'requests'>,
+  { line, session }: { line: Line; session: string },
+  from: number,
+): number {
   // The parts of a stream share the number of the request that opened it.
   const pictures = farm.requests.filter(({ at, serial }) => at >= from && serial === undefined);
   const given = new Map(pictures.map(({ attempt, at }) => [attempt, at]));
