@@ -93,7 +93,7 @@ test.skipIf(CHROMIUM === undefined)(
     expect(await page.locator('.details .picture-age').textContent()).toMatch(/Picture of \d+ (s|min) ago/);
 
     const all = await page.locator('.row').count();
-    await page.getByLabel('Verdict').selectOption('black');
+    await page.getByLabel('Cause').selectOption('black');
     await eventually(async () => (await page.locator('.row').count()) < all || undefined, {
       withinMs: 10_000,
       what: 'fewer rows',
@@ -111,16 +111,108 @@ test.skipIf(CHROMIUM === undefined)(
   },
 );
 
+/** Cameras of the farm that begin black; the list is the server's. */
+const blackOnes = (page: Page) => page.locator('.row', { has: page.locator('.state.state-black') });
+
+test.skipIf(CHROMIUM === undefined)(
+  'a state of the strip filters the list, stands in the address, and is there for whoever opens it (needs Chromium)',
+  async () => {
+    const { page, strangers, problems } = await visit({ width: 1440, height: 900 });
+    const strip = page.getByRole('group', { name: 'Filter by state' });
+    const black = strip.getByRole('button', { name: /^black/ });
+    await eventually(async () => Number(await black.locator('b').textContent()) > 0 || undefined, {
+      withinMs: 60_000,
+      what: 'black cameras',
+    });
+    const expected = Number(await black.locator('b').textContent());
+    // By keyboard alone.
+    await black.focus();
+    await page.keyboard.press('Enter');
+    await eventually(async () => (await page.locator('.row').count()) === expected || undefined, {
+      withinMs: 10_000,
+      what: 'black cameras only',
+    });
+    await eventually(async () => (await blackOnes(page).count()) === expected || undefined, { withinMs: 10_000 });
+    expect(await black.getAttribute('aria-pressed')).toBe('true');
+    expect(new URL(page.url()).search).toBe('?state=black');
+
+    const shared = await browser.newPage();
+    await shared.goto(`${page.url()}${new URL(link).hash}`);
+    await eventually(async () => (await shared.locator('.row').count()) === expected || undefined, {
+      withinMs: 20_000,
+      what: 'the same cameras for somebody else',
+    });
+    await shared.close();
+
+    await page.goBack();
+    await eventually(async () => (await page.locator('.row').count()) > expected || undefined, { withinMs: 10_000 });
+    expect(await black.getAttribute('aria-pressed')).toBe('false');
+    expect(strangers).toEqual([]);
+    expect(problems).toEqual([]);
+    await page.close();
+  },
+);
+
+test.skipIf(CHROMIUM === undefined)(
+  'an incident opens with its cause, its evidence and its cameras, and a camera with its timeline (needs Chromium)',
+  async () => {
+    const { page, strangers } = await visit({ width: 1440, height: 900 });
+    const incidents = page.getByRole('region', { name: /^Incidents/ });
+    await incidents.getByText('nearly no light and nothing to see').waitFor({ timeout: 60_000 });
+    await page
+      .getByRole('group', { name: 'Filter by state' })
+      .getByRole('button', { name: /^black/ })
+      .click();
+    const withEvidence = incidents.locator('.incident', { has: page.locator('img.picture') });
+    await withEvidence.first().waitFor({ timeout: 60_000 });
+    await withEvidence.first().click();
+    const incident = page.getByRole('region', { name: 'Incident', exact: true });
+    await incident.locator('.evidence img.picture').waitFor({ timeout: 30_000 });
+    expect(await incident.locator('.reason').textContent()).toMatch(/black: nearly no light and nothing to see\.$/);
+    expect(await incident.textContent()).toContain('Three good pictures in a row bring a camera back.');
+    expect(new URL(page.url()).searchParams.get('incident')).toMatch(/^\d+$/);
+
+    await incident.locator('.members button').first().click();
+    const camera = page.getByRole('region', { name: 'Camera', exact: true });
+    expect(await camera.locator('.why').textContent()).toBe(
+      'The picture is black: nearly no light and nothing to see.',
+    );
+    await camera.locator('.track .fill.state-black').waitFor({ timeout: 30_000 });
+    const bars = camera.locator('.track');
+    expect(await bars.getAttribute('role')).toBe('img');
+    expect(await bars.getAttribute('aria-label')).toMatch(/black \d+\.\d % of the time/);
+    await camera.getByRole('button', { name: '7 d' }).click();
+    await camera.getByText('The last 7 days').waitFor();
+    await camera.getByText('As a list').click();
+    await camera.locator('.history .state-black').first().waitFor();
+    expect(await camera.textContent()).toMatch(/\d+ attempts?: black/);
+    expect(await camera.textContent()).toMatch(/next try(now|in \d+ s|in \d+ min) \(\d\d:\d\d\)/);
+
+    await page.keyboard.press('Escape');
+    await incident.waitFor();
+    await page.keyboard.press('Escape');
+    await incident.waitFor({ state: 'detached' });
+    expect(strangers).toEqual([]);
+    await page.close();
+  },
+);
+
 test.skipIf(CHROMIUM === undefined).each([
   ['a desktop', 1440, 900, 'light'],
   ['a phone', 390, 844, 'dark'],
 ] as const)('on %s nothing sticks out of the page (needs Chromium)', async (_, width, height, scheme) => {
   const { page, problems } = await visit({ width, height }, scheme);
+  const overflow = () =>
+    page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
   await page.locator('.row').first().waitFor();
-  const overflow = await page.evaluate<number>(
-    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-  );
-  expect(overflow).toBe(0);
+  expect(await overflow()).toBe(0);
+  await page.getByText('Where the ill cameras are').click();
+  await page
+    .locator('.row', { has: page.locator('.tone-good') })
+    .first()
+    .click();
+  await page.locator('.details .track').waitFor();
+  expect(await overflow()).toBe(0);
   expect((await page.screenshot()).length).toBeGreaterThan(20_000);
   expect(problems).toEqual([]);
   await page.close();

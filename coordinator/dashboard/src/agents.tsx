@@ -22,21 +22,33 @@ export function Agents({ status }: { status: FleetStatus }) {
         </p>
       )}
       {status.agents.map((agent) => (
-        <Agent key={agent.id} agent={agent} now={Date.now()} />
+        <Agent
+          key={agent.id}
+          agent={agent}
+          suspicion={status.health.suspects.find(({ id }) => id === agent.id)?.reason}
+          now={Date.now()}
+        />
       ))}
     </section>
   );
 }
 
-function Agent({ agent, now }: { agent: AgentNumbers; now: number }) {
+interface AgentProps {
+  agent: AgentNumbers;
+  /** Why it is suspected. */
+  suspicion: string | undefined;
+  now: number;
+}
+
+function Agent({ agent, suspicion, now }: AgentProps) {
   const [open, setOpen] = useState(false);
   const load = agent.capacity > 0 ? Math.min(1, agent.rate / agent.capacity) : 0;
   return (
     <details className="agent" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        <i className={`dot tone-${TONE[agent.state]}`} />
+        <i className={`dot tone-${suspicion === undefined ? TONE[agent.state] : 'odd'}`} />
         <b>{agent.name}</b>
-        <span>{agent.state}</span>
+        <span title={suspicion}>{suspicion === undefined ? agent.state : 'suspected'}</span>
         <span className="right">{count(agent.cameras)} cameras</span>
         <meter
           value={load}
@@ -44,6 +56,7 @@ function Agent({ agent, now }: { agent: AgentNumbers; now: number }) {
           title={`${agent.rate.toFixed(1)} of ${agent.capacity.toFixed(0)} attempts a second`}
         />
       </summary>
+      {suspicion !== undefined && <p className="suspicion">{suspicion}</p>}
       <dl>
         <dt>attempts a second</dt>
         <dd>

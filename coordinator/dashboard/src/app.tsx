@@ -1,13 +1,20 @@
 import { useEffect, useState } from 'react';
+import type { FleetStatus } from '../../../common/protocol/status.ts';
 import { keepToken, readToken } from './access.ts';
 import { Agents } from './agents.tsx';
 import { CameraDetails } from './camera-details.tsx';
 import { CameraList } from './camera-list.tsx';
 import { Days } from './days.tsx';
+import { Health } from './health.tsx';
+import { IncidentDetails } from './incident-details.tsx';
+import { Incidents } from './incidents.tsx';
 import { Live, useStatus } from './live.ts';
 import type { Connection } from './live.ts';
 import { Numbers } from './numbers.tsx';
 import { Training } from './training.tsx';
+import { useCameras } from './use-cameras.ts';
+import { useSlowly } from './use-timeline.ts';
+import { filterKeys, useView } from './view.ts';
 
 export function App() {
   const [token, setToken] = useState(readToken);
@@ -22,34 +29,58 @@ export function App() {
   return live && <Fleet key={token} live={live} onToken={setToken} />;
 }
 
+/** Cameras that fall ill or recover enter and leave a filtered list; seldom enough to cost little. */
+const LIST_AGAIN_MS = 5_000;
+
 function Fleet({ live, onToken }: { live: Live; onToken: (token: string) => void }) {
   const { status, connection, refusal } = useStatus(live);
-  const [chosen, setChosen] = useState<number | null>(null);
   if (connection === 'refused') return <AskToken onToken={onToken} problem={refusal} />;
   return (
     <div className="page">
       <Header connection={connection} />
       <main>
-        {status ? (
-          <>
-            <Numbers status={status} />
-            <div className="columns">
-              <CameraList live={live} status={status} chosen={chosen} onChoose={setChosen} />
-              <aside>
-                {chosen !== null && (
-                  <CameraDetails key={chosen} id={chosen} live={live} onClose={() => setChosen(null)} />
-                )}
-                <Agents status={status} />
-                <Training status={status} />
-                <Days status={status} />
-              </aside>
-            </div>
-          </>
-        ) : (
-          <p className="waiting">Waiting for the coordinator…</p>
-        )}
+        {status ? <Board live={live} status={status} /> : <p className="waiting">Waiting for the coordinator…</p>}
       </main>
     </div>
+  );
+}
+
+function Board({ live, status }: { live: Live; status: FleetStatus }) {
+  const control = useView();
+  const { view, change } = control;
+  const isFiltered = filterKeys.some((key) => view[key] !== '');
+  // Without a condition only a new number of cameras makes another list.
+  const news = isFiltered ? JSON.stringify([status.cameras.total, status.health.states]) : `${status.cameras.total}`;
+  const choice = useCameras(view, useSlowly(news, LIST_AGAIN_MS));
+  const camera = Number(view.camera);
+  return (
+    <>
+      <Numbers status={status} />
+      <Health health={status.health} selected={choice.states} {...control} />
+      <div className="columns">
+        <div className="main-column">
+          <Incidents health={status.health} {...control} />
+          <CameraList live={live} status={status} choice={choice} {...control} />
+        </div>
+        <aside>
+          {camera > 0 ? (
+            <CameraDetails key={camera} id={camera} live={live} change={change} />
+          ) : (
+            view.incident !== '' && (
+              <IncidentDetails
+                key={view.incident}
+                id={view.incident}
+                revision={status.health.revision}
+                change={change}
+              />
+            )
+          )}
+          <Agents status={status} />
+          <Training status={status} />
+          <Days status={status} />
+        </aside>
+      </div>
+    </>
   );
 }
 

@@ -1,6 +1,5 @@
 import type { FleetStatus } from '../../../common/protocol/status.ts';
-import { verdictOrder } from '../../../common/domain/verdict.ts';
-import { bytes, count, nameOf, reasonOf, toneOf } from './words.ts';
+import { bytes, count } from './words.ts';
 
 export function Numbers({ status }: { status: FleetStatus }) {
   const { cameras, load, agents, frames, advice, totals } = status;
@@ -31,7 +30,6 @@ export function Numbers({ status }: { status: FleetStatus }) {
         note={frames.full ? 'quota full: nothing new is kept' : `of ${bytes(frames.quotaBytes)}`}
       />
       <Model status={status} />
-      <Health status={status} />
       {(advice ?? cameras.slower > 0) ? (
         <p className="advice" role="alert">
           {cameras.slower > 0 && `${count(cameras.slower)} cameras are fetched less often than asked. `}
@@ -62,43 +60,6 @@ function Tile({ label, value, note }: { label: string; value: string; note: stri
       <strong>{value}</strong>
       <span>{label}</span>
       <small>{note}</small>
-    </div>
-  );
-}
-
-/** Active cameras by the verdict of their newest attempt, as one bar. */
-function Health({ status }: { status: FleetStatus }) {
-  const { byVerdict, capturable, attempted } = status.cameras;
-  const untried = Math.max(0, capturable - attempted);
-  const parts = verdictOrder.flatMap((verdict) => {
-    const cameras = byVerdict[verdict] ?? 0;
-    return cameras > 0
-      ? [{ key: verdict as string, cameras, tone: toneOf(verdict), name: nameOf(verdict), title: reasonOf(verdict) }]
-      : [];
-  });
-  if (untried > 0)
-    parts.push({
-      key: 'untried',
-      cameras: untried,
-      tone: 'none',
-      name: 'not tried yet',
-      title: 'waits for its first attempt',
-    });
-  return (
-    <div className="health">
-      <div className="bar" role="img" aria-label={parts.map(({ cameras, name }) => `${cameras} ${name}`).join(', ')}>
-        {parts.map(({ key, cameras, tone }) => (
-          <i key={key} className={`tone-${tone}`} style={{ flexGrow: cameras / Math.max(1, capturable) }} />
-        ))}
-      </div>
-      <ul>
-        {parts.map(({ key, cameras, tone, name, title }) => (
-          <li key={key} title={title}>
-            <i className={`tone-${tone}`} />
-            {name} <b>{count(cameras)}</b>
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

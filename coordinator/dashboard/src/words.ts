@@ -41,3 +41,15 @@ export function interval(ms: number): string {
   if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
   return seconds % 3_600 === 0 ? `${seconds / 3_600} h` : `${Number((seconds / 60).toFixed(1))} min`;
 }
+
+export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** Local day and time, the day only where it is not today. */
+export function moment(at: number, now = Date.now()): string {
+  const time = new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  if (new Date(at).toDateString() === new Date(now).toDateString()) return time;
+  return `${new Date(at).toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short' })} ${time}`;
+}
+
+/** How long until then, e.g. "in 5 min"; "now" where it is due. */
+export const inTime = (at: number, now: number): string => (at <= now + 1_000 ? 'now' : `in ${age(now, at)}`);
