@@ -101,9 +101,9 @@ test("without a date in the headers the picture's own one counts, corrected by t
     .withExif({ IFD2: { DateTimeOriginal: '2026:07:01 13:30:05', OffsetTimeOriginal: '+02:00' } })
     .jpeg()
     .toBuffer();
-  let clock: string | undefined;
+  let clock = '';
   const port = await serve((_request, response) => {
-    if (clock !== undefined) response.setHeader('date', clock);
+    if (clock !== '') response.setHeader('date', clock);
     response.end(jpeg);
   });
   const source = snapshot(`http://127.0.0.1:${port}/now.jpg`);

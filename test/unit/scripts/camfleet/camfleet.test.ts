@@ -1,81 +1,9 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runCommand } from '../../../../scripts/camfleet/program.ts';
+import { describe, expect, test } from 'vitest';
 import { startProgram } from '../../../../scripts/camfleet/processes.ts';
 import { table } from '../../../../scripts/camfleet/terminal.ts';
-
-interface Asked {
-  method: string;
-  path: string;
-  query: Record<string, string>;
-  body: string;
-  token: string;
-}
-
-let server: Server;
-let folder: string;
-let url: string;
-let asked: Asked[];
-let answers: Record<string, { status?: number; body: unknown }>;
-
-beforeAll(async () => {
-  server = createServer(
-    (request, response) =>
-      void answer(request).then(({ status = 200, body }) => response.writeHead(status).end(JSON.stringify(body))),
-  );
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  folder = await mkdtemp(join(tmpdir(), 'camfleet-cli-'));
-  await mkdir(join(folder, 'keys'));
-  await writeFile(join(folder, 'keys', 'admin-token'), 'cft_admin\n');
-});
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((done) => server.close(done));
-  await rm(folder, { recursive: true });
-});
-beforeEach(() => {
-  asked = [];
-  answers = {};
-});
-
-async function answer(request: IncomingMessage): Promise<{ status?: number; body: unknown }> {
-  const parts: Buffer[] = [];
-  for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
-  const { pathname, searchParams } = new URL(request.url ?? '/', url);
-  const path = pathname.replace('/api/v1', '');
-  const method = request.method ?? '';
-  asked.push({
-    method,
-    path,
-    query: Object.fromEntries(searchParams),
-    body: Buffer.concat(parts).toString(),
-    token: request.headers.authorization ?? '',
-  });
-  return (
-    answers[`${method} ${path}`] ?? { status: 404, body: { code: 'ROUTE_NOT_FOUND', message: `nothing at ${path}` } }
-  );
-}
-
-async function run(
-  line: string | string[],
-  environment: NodeJS.ProcessEnv = { CAMFLEET_URL: url, CAMFLEET_DATA_FOLDER: folder },
-) {
-  let [stdout, stderr] = ['', ''];
-  const terminal = {
-    out: (text: string) => void (stdout += text),
-    err: (text: string) => void (stderr += text),
-    isInteractive: false,
-    showsProgress: false,
-  };
-  const exit = await runCommand(typeof line === 'string' ? line.split(' ') : line, { terminal, environment }, '1.2.3');
-  return { exit, stdout, stderr };
-}
+import { answers, asked, folder, run, url } from './command-bench.ts';
 
 describe('usage', () => {
   test.each([
@@ -299,56 +227,4 @@ test('a table lines its columns up', () => {
       ],
     ),
   ).toBe('NAME        N\na           7\nlong name  12\n');
-});
-
-describe('health', () => {
-  const incident = {
-    ...{ id: 9, kind: 'host', key: 'h.example', name: 'h.example', state: 'offline', verdict: 'timeout' },
-    ...{ openedAt: 0, closedAt: null, mergedInto: null, cameras: 3, total: 4, evidenceDigest: null },
-    reason: '3 cameras of host h.example bring no picture: no complete answer in time.',
-  };
-
-  test('health shows states and groups; --json is the answer as it is', async () => {
-    const group = { key: 'h.example', name: 'h.example', cameras: 4, ill: 3, states: { online: 1, offline: 3 } };
-    const report = { states: { online: 5, offline: 3 }, openIncidents: 1, hosts: [group], sources: [], agents: [] };
-    answers['GET /health'] = { body: report };
-    const { stdout } = await run('health --limit 3');
-    expect(asked[0]).toMatchObject({ query: { limit: '3' } });
-    expect(stdout).toMatch(/offline +3/);
-    expect(stdout).toMatch(/h\.example +4 +3 +online 1, offline 3/);
-    expect(JSON.parse((await run('health --json')).stdout)).toEqual(report);
-  });
-
-  test('incidents are listed page after page, and shown with their cameras', async () => {
-    answers['GET /incidents'] = { body: { incidents: [incident], next: null } };
-    const words = await run('incidents list --open --state offline');
-    expect(asked[0]).toMatchObject({ query: { open: 'true', state: 'offline' } });
-    expect(words.stdout).toMatch(/9 +offline +host +h\.example +3 .* open/);
-    expect((await run('incidents list --jsonl')).stdout).toBe(`${JSON.stringify(incident)}\n`);
-    const members = [{ id: 17, name: 'north', host: 'h.example', joinedAt: 0, leftAt: null }];
-    answers['GET /incidents/9'] = { body: { ...incident, members } };
-    const shown = await run('incidents show 9');
-    expect(shown.stdout).toContain(incident.reason);
-    expect(shown.stdout).toMatch(/17 +north +h\.example .* now/);
-    expect((await run('incidents list --state ill')).exit).toBe(2);
-  });
-
-  test('the timeline of a camera tells why, what was tried and when it is tried next', async () => {
-    answers['GET /cameras/17/timeline'] = {
-      body: {
-        ...{ cameraId: 17, state: 'black', since: 0, reason: 'The picture is black: nearly no light.', incidentId: 9 },
-        ...{ verdict: 'black', transport: 'up', content: 'bad', evidence: {}, agent: 'first', next: null },
-        ...{ lastAttemptAt: 0, lastGoodAt: null, nextTryAt: 1_700_000_000_000 },
-        tried: [{ verdict: 'black', attempts: 12, lastAt: 0 }],
-        states: [{ id: 1, state: 'black', from: 0, until: null, verdict: 'black' }],
-        events: [{ kind: 'moved', at: 0 }],
-      },
-    };
-    const { stdout } = await run('cameras timeline 17');
-    expect(stdout).toContain('The picture is black: nearly no light.');
-    expect(stdout).toContain('black 12');
-    expect(stdout).toContain('2023-11-14T22:13:20.000Z');
-    expect(stdout).toContain('moved 1970-01-01');
-    expect((await run('cameras timeline 17 --jsonl')).stdout.split('\n')).toHaveLength(2);
-  });
 });
