@@ -1,3 +1,4 @@
+import { MEANINGS } from '../../../common/domain/health.ts';
 import type { IllState } from '../../../common/domain/health.ts';
 import type { Verdict } from '../../../common/domain/verdict.ts';
 import { statement } from '../../platform/database/queries.ts';
@@ -162,6 +163,10 @@ export async function mergeBySource(tx: Queryable): Promise<void> {
 /** A fitting picture may arrive a little after the incident began; later nobody waits for it any more. */
 const SEEK_SECONDS = 20;
 const SEEK_FOR = `interval '1 hour'`;
+/** The state that a kept picture speaks for. */
+const SHOWN = `case f.verdict ${Object.entries(MEANINGS)
+  .map(([verdict, { state }]) => `when '${verdict}' then '${state}'`)
+  .join(' ')} end`;
 const SEEK = `
   with sought as (
     select id, state from incidents where closed_at is null and not evidence_fits
@@ -169,10 +174,10 @@ const SEEK = `
       and (evidence_sought_at is null or evidence_sought_at < clock_timestamp() - make_interval(secs => ${SEEK_SECONDS}))
     order by evidence_sought_at nulls first, id limit 200
   ), found as (
-    select s.id, f.digest, f.camera_id, coalesce(f.verdict = s.state, false) as fits
+    select s.id, f.digest, f.camera_id, coalesce(f.shown = s.state, false) as fits
     from sought s left join lateral (
-      select f.digest, f.camera_id, f.verdict from camera_health h join frames f on f.camera_id = h.camera_id
-      where h.incident_id = s.id order by f.verdict = s.state desc, f.at desc limit 1) f on true
+      select f.digest, f.camera_id, ${SHOWN} as shown from camera_health h join frames f on f.camera_id = h.camera_id
+      where h.incident_id = s.id order by ${SHOWN} = s.state desc, f.at desc limit 1) f on true
   ), unpinned as (
     delete from frame_references r using found
     where r.kind = 'incident' and r.referrer = found.id::text and r.digest <> found.digest

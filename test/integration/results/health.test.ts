@@ -224,6 +224,12 @@ describe('incidents', () => {
     expect(await pins()).toEqual([{ digest: 'a'.repeat(64) }]);
     await shows(pass, [camera], ['good', 'good', 'good'], agent);
     expect(await pins()).toEqual([]);
+    // What is of no use may be a picture, too.
+    await keep('c'.repeat(64), 'blank', 50);
+    await shows(pass, [camera], ['blank', 'blank', 'blank', 'blank', 'blank'], agent);
+    expect(await openIncidents()).toMatchObject([
+      { state: 'degraded', evidenceDigest: 'c'.repeat(64), evidenceFits: true },
+    ]);
   });
 
   test('half of a source on many hosts is one incident of the source, which hosts that fail later join', async () => {
