@@ -26,7 +26,11 @@ const DAY_MS = 86_400_000;
 /** The fleet in numbers. Reads across the rooms' tables, and only here; writes nothing. */
 export class StatusReader {
   readonly #parts: StatusParts;
-  readonly #status = new KeptAnswer(() => this.#read(this.#totals.get()), FRESH_MS);
+  /** Puts together what is kept for itself: what one part costs must not make the others old. */
+  readonly #status = new KeptAnswer(() => this.#read(this.#totals.get(), this.#cameras.get()), FRESH_MS, {
+    mostShare: 1,
+  });
+  readonly #cameras = new KeptAnswer(() => this.#readCameras(0), FRESH_MS);
   readonly #totals = new KeptAnswer(() => this.#readTotals(Date.now() - DAY_MS), TOTALS_FRESH_MS);
 
   constructor(parts: StatusParts) {
@@ -40,11 +44,11 @@ export class StatusReader {
 
   /** Of cameras tried and spans begun at `since` (ms) or later, read anew. */
   since(since: number): Promise<FleetStatus> {
-    return this.#read(this.#readTotals(since), since);
+    return this.#read(this.#readTotals(since), this.#readCameras(since));
   }
 
-  async #read(totals: Promise<Totals>, since = 0): Promise<FleetStatus> {
-    const [fleet, health, held, frames, bytes, model, counted] = await Promise.all([
+  async #read(totals: Promise<Totals>, numbers: Promise<CameraNumbers>): Promise<FleetStatus> {
+    const [fleet, health, held, frames, bytes, model, counted, cameras] = await Promise.all([
       this.#parts.fleet(),
       this.#parts.health(),
       this.#readHeld(),
@@ -52,9 +56,9 @@ export class StatusReader {
       this.#readBytes(),
       this.#parts.model(),
       totals,
+      numbers,
     ]);
     const { agents, stretch, advice } = fleet;
-    const cameras = await this.#readCameras(stretch, since);
     const working = agents.filter(({ state }) => state === 'online');
     return {
       cameras,
@@ -80,17 +84,18 @@ export class StatusReader {
     return (await this.#parts.database.one<{ held: number }>(open)).held;
   }
 
-  async #readCameras({ factor, belowPriority }: FleetStatus['stretch'], since: number): Promise<CameraNumbers> {
+  async #readCameras(since: number): Promise<CameraNumbers> {
     const { database } = this.#parts;
     const lifecycles = await database.many<{ key: string; count: number }>(
       'select lifecycle as key, count(*)::int as count from cameras group by 1 order by 1',
     );
     const states = await database.many<{ key: string | null; count: number; slower: number }>(
-      `select s.verdict as key, count(*)::int as count, count(*) filter (where c.priority < $1)::int as slower
-       from cameras c left join camera_state s on s.camera_id = c.id
-         and s.last_attempt_at >= to_timestamp($2::float8 / 1000)
+      `select s.verdict as key, count(*)::int as count,
+         count(*) filter (where f.stretch_factor > 1 and c.priority < f.stretch_below)::int as slower
+       from cameras c cross join fleet_settings f left join camera_state s on s.camera_id = c.id
+         and s.last_attempt_at >= to_timestamp($1::float8 / 1000)
        where c.lifecycle = 'active' and c.transport is not null and c.taken_down is null group by 1 order by 1`,
-      [factor > 1 ? belowPriority : 0, since],
+      [since],
     );
     const tried = states.filter(({ key }) => key !== null);
     return {

@@ -1,22 +1,31 @@
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 
-/** An answer may take at most this share of the time: where it costs more it is asked for more seldom. */
-const MOST_SHARE = 0.1;
+export interface KeptAnswerOptions {
+  /** An answer may take at most this share of the time: where it costs more it is asked for more seldom. Default: a tenth. */
+  mostShare?: number;
+  clock?: Pick<Clock, 'monotonic'>;
+}
 
 /**
  * The newest answer to a question that many ask and that costs more the more there is. Asked again when the answer is older
- * than `freshMs`, or than ten times what it took, whichever is longer.
+ * than `freshMs`, or than so many times what it took that it keeps to its share of the time, whichever is longer.
  */
 export class KeptAnswer<Answer> {
   readonly #ask: () => Promise<Answer>;
   readonly #freshMs: number;
+  readonly #mostShare: number;
   readonly #clock: Pick<Clock, 'monotonic'>;
   #kept: { until: number; answer: Promise<Answer> } | undefined;
 
-  constructor(ask: () => Promise<Answer>, freshMs: number, clock: Pick<Clock, 'monotonic'> = systemClock) {
+  constructor(
+    ask: () => Promise<Answer>,
+    freshMs: number,
+    { mostShare = 0.1, clock = systemClock }: KeptAnswerOptions = {},
+  ) {
     this.#ask = ask;
     this.#freshMs = freshMs;
+    this.#mostShare = mostShare;
     this.#clock = clock;
   }
 
@@ -29,7 +38,7 @@ export class KeptAnswer<Answer> {
     kept.answer.then(
       () => {
         const tookMs = this.#clock.monotonic() - askedAt;
-        kept.until = askedAt + Math.max(this.#freshMs, tookMs / MOST_SHARE);
+        kept.until = askedAt + Math.max(this.#freshMs, tookMs / this.#mostShare);
       },
       // A failure is told to whoever asked, and not kept.
       () => (kept.until = -Infinity),

@@ -21,14 +21,16 @@ export function Agents({ status }: { status: FleetStatus }) {
           None yet. <code>camfleet agents invite</code> prints the line that adds one.
         </p>
       )}
-      {status.agents.map((agent) => (
-        <Agent
-          key={agent.id}
-          agent={agent}
-          suspicion={status.health.suspects.find(({ id }) => id === agent.id)?.reason}
-          now={Date.now()}
-        />
-      ))}
+      <div className="agent-scroller">
+        {status.agents.map((agent) => (
+          <Agent
+            key={agent.id}
+            agent={agent}
+            suspicion={status.health.suspects.find(({ id }) => id === agent.id)?.reason}
+            now={Date.now()}
+          />
+        ))}
+      </div>
     </section>
   );
 }

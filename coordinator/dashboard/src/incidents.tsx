@@ -10,6 +10,8 @@ import { age, count, plural, reasonOf } from './words.ts';
 /** Conditions that incidents know, too. */
 const KEYS: FilterKey[] = ['state', 'verdict', 'host', 'source', 'agent', 'tag', 'country'];
 const PAGE = 40;
+/** The server gives no more at once; whoever looks for one of them narrows the conditions. */
+const MOST = 500;
 /** More of one cause are shown when its cause is picked. */
 const MOST_OF_A_CAUSE = 3;
 
@@ -20,9 +22,11 @@ interface IncidentsProps extends ViewControl {
 /** What is wrong now, by cause: one entry for cameras that are ill for one reason, however many they are. */
 export function Incidents({ health, view, change }: IncidentsProps) {
   const [isOver, setOver] = useState(false);
-  const { incidents, problem } = useIncidents(view, isOver, health.revision);
+  const [most, setMost] = useState(PAGE);
+  const { incidents, problem } = useIncidents(view, { isOver, most }, health.revision);
   const isFiltered = KEYS.some((key) => view[key] !== '');
-  const causes = incidents && (isOver ? [] : causesOf(incidents, isFiltered ? [] : health.causes));
+  const causes = incidents && (isOver ? [] : causesOf(incidents, knownCauses(health, view)));
+  const selected = causes?.reduce((sum, cause) => sum + cause.incidents, 0) ?? 0;
   return (
     <section className="card incidents" aria-labelledby="incidents-title">
       <div className="head">
@@ -30,9 +34,7 @@ export function Incidents({ health, view, change }: IncidentsProps) {
           Incidents{' '}
           <small>
             {count(health.openIncidents)} open
-            {isFiltered && !isOver && incidents
-              ? `, ${count(incidents.length)}${incidents.length === PAGE ? '+' : ''} of them selected`
-              : ''}
+            {isFiltered && !isOver && incidents ? `, ${count(selected)}${selected === most ? ' or more' : ''} of them selected` : ''}
           </small>
         </h2>
         <Choice isOver={isOver} onChoose={setOver} />
@@ -60,6 +62,11 @@ export function Incidents({ health, view, change }: IncidentsProps) {
           />
         ))}
         {isOver && <List incidents={incidents ?? []} view={view} change={change} />}
+        {(isOver || isFiltered) && incidents?.length === most && most < MOST && (
+          <button className="link more" onClick={() => setMost(Math.min(MOST, most * 3))}>
+            show more
+          </button>
+        )}
       </div>
     </section>
   );
@@ -81,7 +88,7 @@ function Choice({ isOver, onChoose }: { isOver: boolean; onChoose: (isOver: bool
 /** Asked for again when the open ones are others; the list that was seen stays until the new one is there. */
 function useIncidents(
   view: View,
-  isOver: boolean,
+  { isOver, most }: { isOver: boolean; most: number },
   revision: string,
 ): { incidents: IncidentRow[] | null; problem: string } {
   const [incidents, setIncidents] = useState<IncidentRow[] | null>(null);
@@ -89,7 +96,7 @@ function useIncidents(
   const query = queryOf(view, KEYS);
   query.set('open', String(!isOver));
   query.set('order', isOver ? 'newest' : 'cameras');
-  query.set('limit', String(PAGE));
+  query.set('limit', String(most));
   const path = `/api/v1/incidents?${query}`;
   useEffect(() => {
     const abort = new AbortController();
@@ -105,7 +112,14 @@ function useIncidents(
   return { incidents, problem };
 }
 
-/** The causes of the whole fleet, or where only some incidents are asked for the causes of these. */
+/** The server counts by state and cause; of other conditions only what was listed is known. */
+function knownCauses({ causes }: HealthSummary, view: View): IncidentCause[] {
+  if (KEYS.some((key) => key !== 'state' && key !== 'verdict' && view[key] !== '')) return [];
+  const fits = (wanted: string, value: string): boolean => wanted === '' || wanted === value;
+  return causes.filter(({ state, verdict }) => fits(view.state, state) && fits(view.verdict, verdict));
+}
+
+/** The known causes, or where they are not known those of the incidents that were listed. */
 function causesOf(incidents: readonly IncidentRow[], known: readonly IncidentCause[]): IncidentCause[] {
   if (known.length > 0 || incidents.length === 0) return [...known];
   const causes = new Map<string, IncidentCause>();

@@ -56,7 +56,7 @@ export class CameraHealth implements Service {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.placeholders = new Placeholders(options.database);
-    this.#summary = new KeptAnswer(() => readSummary(options.database), SUMMARY_FRESH_MS, this.#clock);
+    this.#summary = new KeptAnswer(() => readSummary(options.database), SUMMARY_FRESH_MS, { clock: this.#clock });
   }
 
   start(): Promise<void> {
@@ -75,7 +75,8 @@ export class CameraHealth implements Service {
   report(most: number): Promise<HealthReport> {
     const { database } = this.#options;
     const kept =
-      this.#reports.get(most) ?? new KeptAnswer(() => readHealth(database, most), REPORT_FRESH_MS, this.#clock);
+      this.#reports.get(most) ??
+      new KeptAnswer(() => readHealth(database, most), REPORT_FRESH_MS, { clock: this.#clock });
     this.#reports.set(most, kept);
     return kept.get();
   }

@@ -14,7 +14,7 @@ function question(tookMs: number) {
 
 test('an answer serves everybody until it is old', async () => {
   const { clock, ask, asked } = question(0);
-  const kept = new KeptAnswer(ask, 1_000, clock);
+  const kept = new KeptAnswer(ask, 1_000, { clock });
   expect(await Promise.all([kept.get(), kept.get(), kept.get()])).toEqual([1, 1, 1]);
   clock.now = 999;
   expect(await kept.get()).toBe(1);
@@ -25,7 +25,7 @@ test('an answer serves everybody until it is old', async () => {
 
 test('an answer that costs much is asked for more seldom: at most a tenth of the time', async () => {
   const { clock, ask, asked } = question(500);
-  const kept = new KeptAnswer(ask, 1_000, clock);
+  const kept = new KeptAnswer(ask, 1_000, { clock });
   for (clock.now = 0; clock.now < 50_000; clock.now += 100) await kept.get();
   expect(asked()).toBe(10);
 });
