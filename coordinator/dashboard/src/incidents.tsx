@@ -34,7 +34,9 @@ export function Incidents({ health, view, change }: IncidentsProps) {
           Incidents{' '}
           <small>
             {count(health.openIncidents)} open
-            {isFiltered && !isOver && incidents ? `, ${count(selected)}${selected === most ? ' or more' : ''} of them selected` : ''}
+            {isFiltered && !isOver && incidents
+              ? `, ${count(selected)}${selected === most ? ' or more' : ''} of them selected`
+              : ''}
           </small>
         </h2>
         <Choice isOver={isOver} onChoose={setOver} />
