@@ -63,6 +63,8 @@ export class CameraPipeline {
   #underWay: number | undefined;
   /** Of the last picture seen, for a repetition of it that is classified because the decision is too old. */
   #thumbnail: Uint8Array | undefined;
+  /** Digest of the last picture whose bytes were handed on. */
+  #handedOn: string | undefined;
 
   constructor(camera: CameraStart, pace: Pace, stages: Stages) {
     this.camera = camera;
@@ -136,10 +138,15 @@ export class CameraPipeline {
     };
   }
 
-  /** Not conditional where a 304 would leave nothing to classify although the decision has to be made anew. */
+  /**
+   * Not conditional where a 304 would leave nothing to classify although the decision has to be made anew, nor where it would
+   * leave no picture to show what is wrong with a camera that came from elsewhere.
+   */
   #request(sequence: number): FetchRequest {
     const request: FetchRequest = { attemptId: this.#attemptId(sequence), signal: this.#stop.signal };
     if (this.#decide(undefined, 1)?.action === 'classify') return request;
+    const { verdict = 'good' } = this.#clean;
+    if (this.#handedOn === undefined && verdict !== 'good' && VERDICTS[verdict].yieldsFrame) return request;
     return Object.assign(request, validatorsOf(this.#clean));
   }
 
@@ -207,7 +214,14 @@ export class CameraPipeline {
     if (received.latencyMs !== undefined) attempt.latencyMs = received.latencyMs;
     if (frame.capturedAt) attempt.capturedAt = believed(frame.capturedAt, frame, cleaned);
     if (yieldsFrame) describePicture(attempt, frame, cleaned);
-    this.#stages.report(attempt, yieldsFrame && !repeats ? frame.bytes : null);
+    this.#stages.report(attempt, this.#picture(attempt.frameDigest, frame));
+  }
+
+  /** The bytes of a picture that was not handed on yet: a repetition of it may be the first that is seen here. */
+  #picture(digest: string | null, { bytes }: EncodedFrame): Buffer | null {
+    if (digest === null || !bytes || digest === this.#handedOn) return null;
+    this.#handedOn = digest;
+    return bytes;
   }
 
   #fail(sequence: number, began: number | undefined, error: unknown): void {

@@ -1,16 +1,13 @@
-interface Picture {
-  bytes: Buffer;
-  cameraId: number;
-}
-
 /**
  * Newest pictures by digest, in memory, so that those which a receipt asks for can still be sent. Bounded in bytes: pictures
  * are the first thing to be dropped, and each one that was still wanted is counted by whoever misses it.
  */
 export class Pictures {
   readonly #maxBytes: number;
-  readonly #byDigest = new Map<string, Picture>();
+  readonly #byDigest = new Map<string, Buffer>();
   readonly #newest = new Map<number, string>();
+  /** Of how many cameras a picture is the newest: a placeholder card is that of many. */
+  readonly #shownBy = new Map<string, number>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -22,9 +19,13 @@ export class Pictures {
   }
 
   put(cameraId: number, digest: string, bytes: Buffer): void {
-    this.#newest.set(cameraId, digest);
+    if (this.#newest.get(cameraId) !== digest) {
+      this.#leave(cameraId);
+      this.#newest.set(cameraId, digest);
+      this.#shownBy.set(digest, (this.#shownBy.get(digest) ?? 0) + 1);
+    }
     this.#remove(digest);
-    this.#byDigest.set(digest, { bytes, cameraId });
+    this.#byDigest.set(digest, bytes);
     this.#bytes += bytes.length;
     for (const oldest of this.#byDigest.keys()) {
       if (this.#bytes <= this.#maxBytes || oldest === digest) break;
@@ -33,7 +34,7 @@ export class Pictures {
   }
 
   get(digest: string): Buffer | undefined {
-    return this.#byDigest.get(digest)?.bytes;
+    return this.#byDigest.get(digest);
   }
 
   /** The newest picture of a camera, for somebody who begins to watch it. */
@@ -43,22 +44,30 @@ export class Pictures {
     return bytes && { digest: digest as string, bytes };
   }
 
-  /** A picture that no fragment names any more; kept while it is its camera's newest. */
+  /** A picture that no fragment names any more; kept while it is a camera's newest. */
   forget(digest: string): void {
-    const picture = this.#byDigest.get(digest);
-    if (picture && this.#newest.get(picture.cameraId) !== digest) this.#remove(digest);
+    if (!this.#shownBy.has(digest)) this.#remove(digest);
   }
 
   forgetCamera(cameraId: number): void {
-    const digest = this.#newest.get(cameraId);
-    this.#newest.delete(cameraId);
+    const digest = this.#leave(cameraId);
     if (digest !== undefined) this.forget(digest);
   }
 
+  #leave(cameraId: number): string | undefined {
+    const digest = this.#newest.get(cameraId);
+    if (digest === undefined) return undefined;
+    this.#newest.delete(cameraId);
+    const others = (this.#shownBy.get(digest) ?? 1) - 1;
+    if (others > 0) this.#shownBy.set(digest, others);
+    else this.#shownBy.delete(digest);
+    return digest;
+  }
+
   #remove(digest: string): void {
-    const picture = this.#byDigest.get(digest);
-    if (!picture) return;
+    const bytes = this.#byDigest.get(digest);
+    if (!bytes) return;
     this.#byDigest.delete(digest);
-    this.#bytes -= picture.bytes.length;
+    this.#bytes -= bytes.length;
   }
 }

@@ -35,6 +35,11 @@ class CameraHost {
     });
   }
 
+  /** What `/still` shows. */
+  get picture(): Buffer {
+    return this.#pictures[0]!;
+  }
+
   async listen(): Promise<string> {
     this.#pictures = await Promise.all([...Array(8).keys()].map((seed) => noise(seed)));
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
@@ -165,6 +170,16 @@ describe('the capture pool', () => {
     const bytes = await pool.picture(fragment!.frameDigest!);
     expect(sha256(bytes!)).toBe(fragment!.frameDigest);
     expect(await pool.picture('0'.repeat(64))).toBeNull();
+  });
+
+  test('a camera that comes with the memory of a bad picture shows it here, although it repeats it', async () => {
+    const clean = { digest: sha256(host.picture), etag: '"1"', verdict: 'placeholder', seenAt: 1 } as const;
+    take({ ...camera(12, '/still'), memory: { lastAttemptAt: 1, clean } });
+    const [fragment] = await collected(12, 3);
+    expect(fragment!.frameDigest).toBe(sha256(host.picture));
+    expect(await pool.picture(fragment!.frameDigest!)).not.toBeNull();
+    const statuses = host.served.filter(({ id }) => id.includes('/12/')).map(({ status }) => status);
+    expect(statuses.slice(0, 3)).toEqual([200, 304, 304]);
   });
 
   test('a lost lease stops its cameras, and no sequence number is ever used twice', async () => {
