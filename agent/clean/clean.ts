@@ -65,21 +65,22 @@ export class Cleaner {
     const isCard = this.placeholders.has(memory.hash);
     const before = memory.verdict ?? 'good';
     const known = isCard && SCENES.has(before) ? 'placeholder' : before === 'placeholder' && !isCard ? 'good' : before;
-    const common = digest === undefined ? {} : { digest };
-    if (!VERDICTS[known].yieldsFrame) return { verdict: known, evidence: { repeats }, memory, ...common };
+    const cleaned: Cleaned = { verdict: known, evidence: { repeats }, memory };
+    if (digest !== undefined) cleaned.digest = digest;
+    if (!VERDICTS[known].yieldsFrame) return cleaned;
     const next = learnRepeat(memory, frame.fetchedAt);
-    if (known !== 'good' && known !== 'frozen')
-      return { verdict: known, evidence: { repeats }, memory: { ...next, verdict: known }, ...common };
-    const evidence = frozenEvidence(next, this.#thresholds);
-    const told = { ...cardEvidence(next), ...eventEvidence(next, frame.fetchedAt) };
-    if (evidence)
-      return {
-        verdict: 'frozen',
-        evidence: { ...evidence, ...told },
-        memory: { ...next, verdict: 'frozen' },
-        ...common,
-      };
-    return { verdict: 'duplicate', evidence: { repeats, ...told }, memory: { ...next, verdict: 'good' }, ...common };
+    cleaned.memory = next;
+    next.verdict = known;
+    if (known !== 'good' && known !== 'frozen') return cleaned;
+    const frozen = frozenEvidence(next, this.#thresholds);
+    cleaned.verdict = frozen ? 'frozen' : 'duplicate';
+    next.verdict = frozen ? 'frozen' : 'good';
+    cleaned.evidence = Object.assign(
+      frozen ?? cleaned.evidence,
+      cardEvidence(next),
+      eventEvidence(next, frame.fetchedAt),
+    );
+    return cleaned;
   }
 
   /** A picture in which only a clock goes on is the same one for the camera's habits: frozen cameras go on telling the time. */

@@ -100,12 +100,13 @@ export class Pace {
   /** After an attempt at `lastAttemptAt`. */
   memory(lastAttemptAt: number): PaceMemory {
     const due = Math.max(lastAttemptAt + this.intervalMs(), this.#retryAt ?? 0);
-    return {
+    const memory: PaceMemory = {
       nextDueAt: Math.round(this.#hours ? opensAt(this.#hours.table, this.#hours.zone, due) : due),
-      ...(this.#failures > 0 && { failures: this.#failures }),
-      ...(this.#retryAt !== undefined && { retryAt: Math.round(this.#retryAt) }),
-      ...(this.#refresh && { refresh: this.#refresh }),
     };
+    if (this.#failures > 0) memory.failures = this.#failures;
+    if (this.#retryAt !== undefined) memory.retryAt = Math.round(this.#retryAt);
+    if (this.#refresh) memory.refresh = this.#refresh;
+    return memory;
   }
 }
 

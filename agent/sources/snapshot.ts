@@ -80,13 +80,13 @@ function byOurClock(told: number, date: number, fetchedAt: number): number | und
 }
 
 function capturedAt({ rawHeaders, fetchedAt }: Reply, frame: EncodedFrame): CapturedAt {
-  const date = Date.parse(header(rawHeaders, 'date') ?? '');
+  const date = (): number => Date.parse(header(rawHeaders, 'date') ?? '');
   if (frame.lastModified !== undefined) {
-    const at = byOurClock(Date.parse(frame.lastModified), date, fetchedAt);
+    const at = byOurClock(Date.parse(frame.lastModified), date(), fetchedAt);
     if (at !== undefined) return { at, origin: 'header' };
   }
   const stamp = frame.bytes ? exifInstant(frame.bytes) : undefined;
-  const at = stamp === undefined ? undefined : byOurClock(stamp, date, fetchedAt);
+  const at = stamp === undefined ? undefined : byOurClock(stamp, date(), fetchedAt);
   return at === undefined ? { at: fetchedAt, origin: 'fetch' } : { at, origin: 'exif' };
 }
 
