@@ -19,7 +19,7 @@ export const systemClock: Clock = {
 /** A clock that moves only when told. `advance` runs every sleeper that falls due, in order. */
 export class SimulatedClock implements Clock {
   #elapsed = 0;
-  #wallOffset: number;
+  readonly #wallOffset: number;
   #sleepers: { due: number; order: number; wake: () => void }[] = [];
   #order = 0;
 
@@ -33,11 +33,6 @@ export class SimulatedClock implements Clock {
 
   monotonic(): number {
     return this.#elapsed;
-  }
-
-  /** An NTP step: the wall clock moves, the monotonic one does not. */
-  stepWall(ms: number): void {
-    this.#wallOffset += ms;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
