@@ -5,6 +5,8 @@ import { request } from 'undici';
 import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8600';
+/** Where `up` keeps its data unless it is told otherwise, and where `quickstart` does. */
+const DATA_FOLDERS = ['data', join('data', 'quickstart')];
 const ANSWER_TIMEOUT_MS = 60_000;
 /** Merging a big file takes its time after the last byte. */
 const UPLOAD_TIMEOUT_MS = 15 * 60_000;
@@ -156,12 +158,21 @@ async function ownToken(base: URL, { data }: ConnectionOptions, environment: Nod
   if (!/^(localhost|\[::1\]|127\.[\d.]+)$/.test(base.hostname)) {
     throw usage(`${base.origin} is another machine: give its API token with --token or CAMFLEET_TOKEN.`);
   }
-  const file = join(data ?? environment['CAMFLEET_DATA_FOLDER'] ?? 'data', 'keys', 'admin-token');
+  const named = data ?? environment['CAMFLEET_DATA_FOLDER'];
+  const [first, ...others] = (named === undefined ? DATA_FOLDERS : [named]).map((folder) =>
+    join(folder, 'keys', 'admin-token'),
+  ) as [string, ...string[]];
   try {
-    return (await readFile(file, 'utf8')).trim();
+    return await readToken(first);
   } catch (error) {
+    for (const file of others) {
+      const token = await readToken(file).catch(() => undefined);
+      if (token !== undefined) return token;
+    }
     throw usage(
-      `There is no API token: ${file} cannot be read (${codeOf(error) ?? messageOf(error)}). Run this where "camfleet up" runs, name its folder with --data, or give --token.`,
+      `There is no API token: ${first} cannot be read (${codeOf(error) ?? messageOf(error)}). Run this where "camfleet up" runs, name its folder with --data, or give --token.`,
     );
   }
 }
+
+const readToken = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();

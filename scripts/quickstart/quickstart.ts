@@ -75,7 +75,10 @@ export async function quickstart(options: QuickstartOptions, say: Say): Promise<
     await prepare(running.api, options, farm ? join(farm, 'cameras.csv') : (options.cameras ?? ''), say);
     say(`Open ${running.link}`);
     if (options.once) await runOnce(running, { options, farm, startedAt, signal, say });
-    else await followStatus(running.api, say, signal);
+    else {
+      say(anotherAgent(running.url, options.data, farm !== undefined));
+      await followStatus(running.api, say, signal);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -83,6 +86,11 @@ export async function quickstart(options: QuickstartOptions, say: Say): Promise<
   }
   say('Stopped.');
 }
+
+/** How to add one by hand; without the last flag it would refuse our own cameras. */
+const anotherAgent = (url: string, data: string, hasFarm: boolean): string =>
+  `One more agent: "npx camfleet agents invite --url ${url} --data ${data}", then\n` +
+  `  npx camfleet agent --data data/agent-3 --coordinator ${url} --join CODE${hasFarm ? ' --egress.allow 127.0.0.0/8' : ''}`;
 
 /** Returns the farm's folder. */
 async function startFarm(dataFolder: string, shutdown: ShutdownStack, say: Say): Promise<string> {
