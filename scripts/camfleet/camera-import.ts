@@ -36,7 +36,13 @@ export async function uploadCameras(
   api: Api,
   terminal: Terminal,
   file: string,
-  { format, source, sync, rejected }: { format?: string; source?: string; sync?: boolean; rejected?: string },
+  {
+    format,
+    source,
+    sync,
+    rejected,
+    json,
+  }: { format?: string; source?: string; sync?: boolean; rejected?: string; json?: boolean },
 ): Promise<ImportAnswer> {
   const isStdin = file === '-';
   const size = isStdin ? 0 : await sizeOf(file);
@@ -57,7 +63,8 @@ export async function uploadCameras(
       format: format ?? FORMATS[extname(file).toLowerCase()],
       source: source ?? (isStdin ? undefined : basename(file, extname(file)).slice(0, 100) || undefined),
       sync: sync ?? false,
-      ...(rejected !== undefined && { mostRejections: 100_000 }),
+      // People see the first of them; programs and files get them all.
+      ...((rejected !== undefined || json === true) && { mostRejections: 100_000 }),
     },
   });
   if (!isStdin) bar.end();

@@ -1,9 +1,23 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import type { Command } from 'commander';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startProgram } from '../../../../scripts/camfleet/processes.ts';
+import { createProgram } from '../../../../scripts/camfleet/program.ts';
 import { table } from '../../../../scripts/camfleet/terminal.ts';
 import { answers, asked, folder, run, url } from './command-bench.ts';
+
+/** Names of all commands that do something; those that are programs of their own explain themselves. */
+function verbsBelow(command: Command, path: string): string[] {
+  return command.commands.flatMap((child) => {
+    const name = `${path} ${child.name()}`.trim();
+    if (PROGRAMS.has(name)) return [];
+    const own = child.commands.length === 0 || child.registeredArguments.length > 0 || name === 'train' ? [name] : [];
+    return [...own, ...verbsBelow(child, name)];
+  });
+}
+const PROGRAMS = new Set(['up', 'coordinator', 'agent', 'trainer']);
 
 describe('usage', () => {
   test.each([
@@ -22,20 +36,23 @@ describe('usage', () => {
   });
 
   test('every verb has help with examples', async () => {
-    const verbs = [
+    const context = { terminal: { out: () => {}, err: () => {}, isInteractive: false, showsProgress: false } };
+    const verbs = verbsBelow(createProgram({ ...context, environment: {} }, ''), '');
+    expect(verbs.length).toBeGreaterThan(60);
+    for (const name of [
       ...['add', 'import', 'list', 'show', 'set', 'pause', 'resume', 'remove'].map((verb) => `cameras ${verb}`),
-      ...['invite', 'list', 'show', 'drain', 'cordon', 'uncordon', 'revoke'].map((verb) => `agents ${verb}`),
+      ...['invite', 'list', 'show', 'drain', 'cordon', 'revoke'].map((verb) => `agents ${verb}`),
       ...['list', 'show', 'import', 'promote'].map((verb) => `models ${verb}`),
-      ...['import', 'list', 'export', 'missing', 'classes'].map((verb) => `labels ${verb}`),
-      ...['create', 'list', 'show', 'pull'].map((verb) => `datasets ${verb}`),
       ...['list', 'show', 'retry', 'cancel'].map((verb) => `jobs ${verb}`),
       'status',
       'config show',
-    ];
-    for (const verb of verbs) {
-      const { exit, stdout } = await run(`${verb} --help`);
-      expect([verb, exit]).toEqual([verb, 0]);
-      expect(stdout).toContain(`$ camfleet ${verb}`);
+    ])
+      expect(verbs).toContain(name);
+    for (const name of verbs) {
+      const { exit, stdout } = await run(`${name} --help`);
+      expect([name, exit]).toEqual([name, 0]);
+      expect(stdout).toContain(`camfleet ${name}`);
+      expect(stdout).toMatch(/\nExamples?:?\n/);
     }
     expect((await run('--help')).stdout).toMatch(/up\b[^]*coordinator[^]*agent/);
     expect((await run('--version')).stdout).toBe('1.2.3\n');
@@ -77,6 +94,19 @@ describe('failures', () => {
       stderr: expect.stringContaining('/nowhere/keys/admin-token'),
     });
     expect(asked).toEqual([]);
+  });
+
+  test('the token of `quickstart` is found beside it, that of `up` before it', async () => {
+    const [home, before] = [await mkdtemp(join(tmpdir(), 'camfleet-home-')), process.cwd()];
+    process.chdir(home);
+    onTestFinished(async () => (process.chdir(before), rm(home, { recursive: true })));
+    answers['GET /jobs'] = { body: { jobs: [] } };
+    for (const data of ['data/quickstart', 'data']) {
+      await mkdir(join(data, 'keys'), { recursive: true });
+      await writeFile(join(data, 'keys/admin-token'), `cft_${data}\n`);
+      expect((await run('jobs list', { CAMFLEET_URL: url })).exit).toBe(0);
+      expect(asked.at(-1)?.token).toBe(`Bearer cft_${data}`);
+    }
   });
 
   test('a wrong setting exits 2 and names it', async () => {
@@ -157,6 +187,8 @@ describe('cameras', () => {
       query: { format: 'csv', source: 'mine', sync: 'true', mostRejections: '100000' },
     });
     expect(await readFile(rejected, 'utf8')).toBe(`${JSON.stringify(rejections[0])}\n`);
+    await run(['cameras', 'import', file, '--json']);
+    expect(asked.at(-1)?.query['mostRejections'], 'programs get every rejection').toBe('100000');
     expect((await run('cameras import /nowhere.csv')).exit).toBe(2);
   });
 });
