@@ -7,9 +7,11 @@ import { Classifier } from '../../../agent/classify/classifier.ts';
 import type { ClassifierOptions } from '../../../agent/classify/classifier.ts';
 import { ModelFolder } from '../../../agent/classify/model-folder.ts';
 import type { ModelDownloads } from '../../../agent/classify/model-folder.ts';
+import { signManifest } from '../../../common/inference/artifact.ts';
+import { importNetwork } from '../../../common/inference/import-network.ts';
 import { silentLogger } from '../../../common/runtime/logger.ts';
 import { FolderStore } from '../../../common/storage/object-store.ts';
-import { createKeyPair } from '../../../common/storage/signature.ts';
+import { createKeyPair, signBytes } from '../../../common/storage/signature.ts';
 import { Models } from '../../../coordinator/learning/models/models.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
@@ -119,16 +121,67 @@ test.each([
   await classifier.stop();
 });
 
-test('an artifact that another key signed is refused', async () => {
-  const model = await models.import({ name: 'foreign', onnx: colourNetwork(), labels: COLOURS });
-  const { classifier, reports } = createClassifier('unsigned', {
+test('an artifact that nobody or another key signed is refused and the old model keeps running', async () => {
+  const good = await models.import({ name: 'good', onnx: colourNetwork(10), labels: COLOURS });
+  const foreign = await models.import({ name: 'foreign', onnx: colourNetwork(13), labels: COLOURS });
+  const signed = (sign: (bytes: Buffer) => string): ModelDownloads => ({
     ...direct(),
-    manifest: async (version) => ({ ...(await models.manifest(version)), signature: 'AAAA' }),
+    manifest: async (version) => {
+      const { bytes, signature } = await models.manifest(version);
+      return { bytes, signature: version === foreign.version ? sign(bytes) : signature };
+    },
   });
-  await classifier.switchTo(model.version);
-  expect(reports).toMatchObject([{ state: 'refused' }]);
-  expect(reports[0]?.reason).toContain('MODEL_UNSIGNED');
+  const unsigned = { root: join(folder, 'unsigned'), downloads: signed(() => ''), publicKey: models.publicKey };
+  await expect(new ModelFolder(unsigned).fetch(foreign.version)).rejects.toMatchObject({ code: 'MODEL_UNSIGNED' });
+
+  const { classifier, reports } = createClassifier(
+    'foreign',
+    signed((bytes) => signBytes(createKeyPair().privateKey, bytes)),
+  );
+  await classifier.switchTo(good.version);
+  await classifier.switchTo(foreign.version);
+  expect(reports.at(-1)).toMatchObject({ version: foreign.version, state: 'refused' });
+  expect(reports.at(-1)?.reason).toContain('MODEL_UNSIGNED');
+  expect((await classifier.classify(await plainJpeg(250, 5, 5)))?.modelVersion).toBe(good.version);
+  await classifier.stop();
+});
+
+test('a model that does not say of its golden frames what its manifest says is refused where it is to run', async () => {
+  const key = createKeyPair();
+  const { manifest, files } = await importNetwork({ name: 'liar', onnx: colourNetwork(), labels: COLOURS });
+  manifest.golden[0]?.m0.reverse();
+  const { version, bytes, signature } = signManifest(manifest, key.privateKey);
+  const reports: string[] = [];
+  const downloads: ModelDownloads = {
+    manifest: async () => ({ bytes, signature }),
+    file: async (_, name) => files.get(name) as Buffer,
+  };
+  const classifier = new Classifier({
+    models: new ModelFolder({ root: join(folder, 'liar'), downloads, publicKey: key.publicKey }),
+    ...{ batchMax: 8, batchWaitMs: 5, threads: 1, logger: silentLogger },
+    onReport: ({ state, reason = '' }) => reports.push(`${state} ${reason}`),
+  });
+  await classifier.switchTo(version);
+  expect(reports).toEqual(['fetched ', expect.stringMatching(/^refused MODEL_SELF_TEST_FAILED/)]);
   expect(classifier.modelVersion).toBeNull();
+  await classifier.stop();
+});
+
+test('a picture that comes when the process of the model has died is classified in a new one', async () => {
+  const model = await models.import({ name: 'dying', onnx: colourNetwork(), labels: COLOURS });
+  const { classifier } = createClassifier('dying');
+  await classifier.switchTo(model.version);
+  const children = async (): Promise<number[]> =>
+    (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
+  const before = await children();
+  const killed = await Promise.all(
+    before.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes('classify/child') ? pid : 0)),
+  );
+  const [pid] = killed.filter(Boolean);
+  process.kill(pid ?? 0, 'SIGKILL');
+  const decision = await classifier.classify(await plainJpeg(5, 5, 250));
+  expect(decision).toMatchObject({ modelVersion: model.version, scores: { fused: [{ label: 'blue' }, {}, {}] } });
+  expect(await children()).not.toContain(pid);
   await classifier.stop();
 });
 
