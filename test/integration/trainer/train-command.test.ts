@@ -17,9 +17,20 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs `camfleet train …` in this process. */
 async function camfleetTrain(...args: string[]): Promise<{ exit: number; out: string; err: string }> {
+  return camfleetTrainHeard(() => undefined, ...args);
+}
+
+/** The same; `hear` is told all that goes to stdout. */
+async function camfleetTrainHeard(
+  hear: (text: string) => void,
+  ...args: string[]
+): Promise<{ exit: number; out: string; err: string }> {
   const said = { out: '', err: '' };
   const terminal = {
-    out: (text: string) => void (said.out += text),
+    out: (text: string) => {
+      said.out += text;
+      hear(text);
+    },
     err: (text: string) => void (said.err += text),
     isInteractive: false,
     showsProgress: false,
@@ -51,6 +62,21 @@ test('for people it shows the models side by side and each class with its sample
   for (const name of ['M0', 'M1', 'mean', 'fused']) expect(out).toMatch(new RegExp(`^${name} +0\\.\\d{3}|^${name} +1\\.000`, 'm')); // prettier-ignore
   expect(out).toMatch(/^water +12 +0\.500 +12 +4 /m);
   expect(out).toContain(join(folder, 'run/report.html'));
+});
+
+test('Ctrl-C saves what there is and says how to go on, which then takes the remaining passes', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  const press = vi.fn(() => void process.emit('SIGINT'));
+  const stopped = await camfleetTrainHeard(
+    () => press.mock.calls.length === 0 && press(),
+    ...onTiny('--passes', '2', '--json'),
+  );
+  expect(stopped.exit).toBe(EXIT.failed);
+  expect(stopped.out.trim().split('\n')).toHaveLength(1);
+  expect(stopped.err).toContain(`camfleet train --resume ${join(folder, 'run')}`);
+  const { exit, out } = await camfleetTrain('--resume', join(folder, 'run'), '--json');
+  expect(exit).toBe(EXIT.done);
+  expect(out.trim().split('\n')).toHaveLength(4);
 });
 
 test('says what is wrong with a command line, and exits with 2', async () => {
