@@ -104,7 +104,7 @@ export function showOutcome(terminal: Terminal, outcome: TrainingOutcome, { json
   );
   for (const warning of report.warnings) terminal.err(`Note: ${warning}\n`);
   terminal.out(
-    `\nT_r = ${figure(report.fusion.threshold)}: ${report.fusion.rule}\n` +
+    `\n${report.fusion.kind === 'mean' ? 'No T_r' : `T_r = ${figure(report.fusion.threshold)}`}: ${report.fusion.rule}\n` +
       `Model ${model.version.slice(0, 16)} in ${artifact}\nReport ${join(artifact, '..', REPORT_FILES.page)}\n`,
   );
 }

@@ -203,7 +203,7 @@ export function reportTables(report: TrainingReport): string {
     network: report.network,
     weights: report.weights,
     split: report.dataset.split,
-    T_r: `${fusion.threshold.toFixed(3)} (${fusion.rule})`,
+    T_r: `${fusion.kind === 'mean' ? 'none' : fusion.threshold.toFixed(3)} (${fusion.rule})`,
     seconds: Math.round(report.seconds),
   });
   const warnings = report.warnings.map((warning) => `warning: ${warning}\n`).join('');

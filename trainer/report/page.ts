@@ -73,8 +73,9 @@ function classesFigure({ dataset, ratios, test }: TrainingReport): string {
 }
 
 function thresholdFigure({ fusion }: TrainingReport): string {
-  const { curve, rule, threshold, curveOf } = fusion;
-  if (curve.length < 2) return `<p>${escape(rule)} T_r = ${figure3(threshold)}.</p>`;
+  const { curve, rule, threshold, curveOf, kind } = fusion;
+  const words = kind === 'mean' ? `best T_r = ${figure3(threshold)}, not used` : `T_r = ${figure3(threshold)}`;
+  if (curve.length < 2) return `<p>${escape(rule)} ${kind === 'mean' ? '' : `${words}.`}</p>`;
   // Thresholds crowd near 0, where the rare classes are: places are by rank, not by value.
   const x = curve.map((_, i) => i);
   const at = curve.findIndex((point) => point.threshold >= threshold);
@@ -88,7 +89,7 @@ function thresholdFigure({ fusion }: TrainingReport): string {
         { name: 'macro F1', values: curve.map((point) => point.macroF1) },
         { name: 'accuracy', values: curve.map((point) => point.accuracy) },
       ],
-      mark: { x: at < 0 ? curve.length - 1 : at, words: `T_r = ${figure3(threshold)}` },
+      mark: { x: at < 0 ? curve.length - 1 : at, words },
     }) + `<p>${escape(rule)}</p>`
   );
 }

@@ -91,7 +91,7 @@ function Outcome({ run, report }: { run: TrainingRun; report: TrainingReport }) 
       <ClassBars report={report} />
       <dl>
         <dt>T_r</dt>
-        <dd title={fusion.rule}>{fusion.threshold.toFixed(3)}</dd>
+        <dd title={fusion.rule}>{fusion.kind === 'mean' ? 'none: the mean decides' : fusion.threshold.toFixed(3)}</dd>
         <dt>dataset</dt>
         <dd>
           {dataset.name}: {sum(counts.training)} training, {sum(counts.reference)} reference, {sum(counts.test)} test
