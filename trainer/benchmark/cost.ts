@@ -6,7 +6,7 @@ import { initialParameters } from '../engine/initialise.ts';
 import type { Network } from '../engine/network.ts';
 import { settingsOf } from '../presets.ts';
 import type { BenchmarkData } from './data.ts';
-import type { FeatureCache, Need } from './features.ts';
+import type { FeatureCache, Need } from '../features/cache.ts';
 import type { SplitModels } from './models.ts';
 import type { Hooks } from './options.ts';
 import { headsOf } from './plan.ts';

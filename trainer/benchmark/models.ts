@@ -9,7 +9,7 @@ import { rowsOf } from '../evaluate/probabilities.ts';
 import { effectivePrior } from '../losses/prior.ts';
 import { trainBasicCnn } from './basic-cnn.ts';
 import type { SplitContext } from './context.ts';
-import { foldsOf } from './folds.ts';
+import { foldsOf } from '../dataset/folds.ts';
 import { trainLevelTwo } from './level-two.ts';
 import { recipes } from './recipes.ts';
 import type { Recipe, RecipeName } from './recipes.ts';

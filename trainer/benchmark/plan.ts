@@ -1,5 +1,5 @@
 import type { BenchmarkData, Profile } from './data.ts';
-import type { Need } from './features.ts';
+import type { Need } from '../features/cache.ts';
 import type { BenchmarkOptions } from './options.ts';
 import type { RecipeName } from './recipes.ts';
 import { ROWS } from './rows.ts';

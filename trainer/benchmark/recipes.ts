@@ -73,5 +73,3 @@ export function recipes({ passes, classifierPasses }: Pick<BenchmarkSettings, 'p
 }
 
 export type RecipeName = keyof ReturnType<typeof recipes>;
-
-export const passesOf = ({ stages }: Recipe): number => stages.reduce((sum, { passes }) => sum + passes, 0);

@@ -4,7 +4,7 @@ import { doublingOf } from './convergence.ts';
 import type { Doubling } from './convergence.ts';
 import type { BenchmarkData } from './data.ts';
 import type { RowCost } from './document.ts';
-import type { FeatureCache, FillHooks, Need } from './features.ts';
+import type { FeatureCache, FillHooks, Need } from '../features/cache.ts';
 import { interrupted } from './interrupted.ts';
 import type { RunOutcome } from './judge.ts';
 import { SplitMaps } from './maps.ts';

@@ -3,11 +3,9 @@ import type { Dataset, DatasetSample } from '../dataset/dataset.ts';
 import { indicesOf } from '../dataset/dataset.ts';
 import { viewTurns } from '../features/view-turns.ts';
 import type { Draw } from '../sampling/queues.ts';
-import type { FeatureCache, Need } from './features.ts';
+import type { FeatureCache, Need } from '../features/cache.ts';
 import type { Recipe } from './recipes.ts';
 import type { TrainingData } from './train-head.ts';
-
-export { viewTurns } from '../features/view-turns.ts';
 
 /** Images that a head is judged on. `balanced` is the further test set, where there is one. */
 export const judgedSets = ['reference', 'test', 'balanced'] as const;

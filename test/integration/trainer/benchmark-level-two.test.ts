@@ -3,7 +3,7 @@ import { systemClock } from '../../../common/runtime/clock.ts';
 import { sha256 } from '../../../common/storage/digest.ts';
 import type { Backbone } from '../../../trainer/backbone/backbone.ts';
 import { levelTwoNetwork } from '../../../trainer/backbone/backbone.ts';
-import type { FeatureCache } from '../../../trainer/benchmark/features.ts';
+import type { FeatureCache } from '../../../trainer/features/cache.ts';
 import { trainLevelTwo } from '../../../trainer/benchmark/level-two.ts';
 import { SplitMaps } from '../../../trainer/benchmark/maps.ts';
 import { recipes } from '../../../trainer/benchmark/recipes.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sha256 } from '../../../../common/storage/digest.ts';
-import { foldsOf } from '../../../../trainer/benchmark/folds.ts';
+import { foldsOf } from '../../../../trainer/dataset/folds.ts';
 import type { DatasetSample } from '../../../../trainer/dataset/dataset.ts';
 
 const sample = (i: number, label: number, extra: Partial<DatasetSample> = {}): DatasetSample => ({

@@ -1,2 +1,0 @@
-export { FeatureCache } from '../features/cache.ts';
-export type { FeatureOptions, FillHooks, Need } from '../features/cache.ts';

@@ -1,1 +1,0 @@
-export { foldsOf } from '../dataset/folds.ts';
