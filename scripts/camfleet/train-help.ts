@@ -28,7 +28,8 @@ Data
 
 Result, below --out
   report.html and report.json, classes.csv, iterations.csv; artifact/, signed with this trainer's key, which a
-  coordinator takes and agents load; checkpoint.bin, from which --resume goes on bit for bit after Ctrl-C.
+  coordinator takes and agents load; checkpoint.bin, from which --resume goes on after Ctrl-C (on onnxruntime
+  bit for bit).
 
 Examples
   $ camfleet train --demo
