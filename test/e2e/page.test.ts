@@ -239,23 +239,30 @@ test('a third agent joins by an invitation, takes cameras, and hands them over w
 
   const agent = startProcess('dist/agent/main.js', {
     args: ['--data', join(folder, 'agent-3'), '--coordinator', url, '--name', 'third', '--join', invitation],
+    env: { CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8' },
   });
   interface Listed {
     name: string;
     state: string;
     cameras: number;
   }
-  const third = async (): Promise<Listed | undefined> => {
-    const list = camfleet('agents', 'list', '--json');
-    await list.exit();
-    return (JSON.parse(list.stdout) as { agents: Listed[] }).agents.find(({ name }) => name === 'third');
-  };
-  await eventually(async () => ((await third())?.state === 'online' ? true : undefined), {
+  const api = async <T>(path: string): Promise<T> =>
+    (await (await fetch(`${url}/api/v1${path}`, { headers: { authorization: `Bearer ${token}` } })).json()) as T;
+  const agents = async (): Promise<Listed[]> => (await api<{ agents: Listed[] }>('/agents')).agents;
+  const third = async (): Promise<Listed | undefined> => (await agents()).find(({ name }) => name === 'third');
+  await eventually(async () => (await third())?.state === 'online', {
     withinMs: 60_000,
     everyMs: 500,
     what: 'the third agent to be healthy',
   });
   expect(agent.stderr).toMatch(/✓/);
+  const good = async (): Promise<number> =>
+    (await api<{ count: number }>('/cameras?agent=third&verdict=good&count=true&limit=1')).count;
+  await eventually(async () => ((await third())?.cameras ?? 0) > 0 && (await good()) > 0, {
+    withinMs: 60_000,
+    everyMs: 500,
+    what: 'the third agent to hold cameras and to get good pictures of them',
+  });
 
   const again = camfleet(
     'agent',
@@ -272,4 +279,9 @@ test('a third agent joins by an invitation, takes cameras, and hands them over w
 
   agent.signal('SIGTERM');
   expect(await agent.exit(40_000), agent.tail()).toBe(0);
+  const others = (await agents()).filter(({ name }) => name !== 'third');
+  expect(
+    others.reduce((sum, { cameras }) => sum + cameras, 0),
+    'all cameras, at once',
+  ).toBe(40);
 });
