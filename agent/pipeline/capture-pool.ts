@@ -8,6 +8,7 @@ import type { Lease, ShardHolder } from '../leases/keeper.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
 import { HostNewsBox } from './host-news.ts';
 import { HostShares } from './host-shares.ts';
+import type { ChangedBudgets } from './host-shares.ts';
 import type { CameraStart, CameraStopped, WorkerSettings } from './messages.ts';
 import { WorkerHandle } from './worker-handle.ts';
 import type { PictureClassifier } from './contracts.ts';
@@ -231,19 +232,26 @@ export class CapturePool implements ShardHolder {
   }
 
   #leave(lease: Lease): void {
-    this.#shares.remove(lease.shardId);
     this.#stop([...this.#held].filter(([, held]) => held.lease === lease).map(([cameraId]) => cameraId));
+    this.#tellHosts(this.#shares.remove(lease.shardId));
   }
 
   #setHosts(shardId: number, hosts: readonly HostBudget[]): void {
-    const changed = this.#shares.set(shardId, hosts);
+    this.#tellHosts(this.#shares.set(shardId, hosts));
+  }
+
+  #tellHosts(changed: ChangedBudgets): void {
     for (const [index, worker] of this.#workers.entries()) {
-      const mine = changed.filter(({ host }) => workerOf(host, this.#workers.length) === index);
-      if (mine.length > 0) worker.post({ type: 'hosts', hosts: mine });
+      const isMine = (host: string): boolean => workerOf(host, this.#workers.length) === index;
+      const hosts = changed.left.filter(({ host }) => isMine(host));
+      const gone = changed.gone.filter(isMine);
+      if (hosts.length + gone.length > 0) worker.post({ type: 'hosts', hosts, gone });
     }
   }
 
   #restart(index: number): void {
+    // The new thread knows of no host; the others hear what they know.
+    this.#tellHosts({ left: this.#shares.all(), gone: [] });
     for (const [cameraId, next] of [...this.#stopping]) {
       this.#sequences.set(cameraId, (this.#sequences.get(cameraId) ?? 0) + GAP_AFTER_CRASH);
       this.#stopping.delete(cameraId);

@@ -105,6 +105,7 @@ export class CaptureWorker {
       case 'stop':
         return message.cameraIds.forEach((cameraId) => this.#stop(cameraId));
       case 'hosts':
+        message.gone?.forEach((host) => this.#hosts.forgetBudget(host));
         return message.hosts.forEach((budget) => this.#hosts.setBudget(budget));
       case 'rests':
         return message.rests.forEach((rest) => this.#hosts.learn(rest));

@@ -72,6 +72,12 @@ export class Hosts {
     if (budget.rest) this.learn({ host: budget.host, ...budget.rest });
   }
 
+  /** No camera of it is left here. */
+  forgetBudget(host: string): void {
+    this.#budgets.delete(host);
+    this.limiter.setBudget(host, undefined);
+  }
+
   setTakedowns(takedowns: readonly Takedown[]): void {
     this.manners.takedowns = new TakedownList(takedowns);
   }

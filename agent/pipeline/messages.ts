@@ -42,7 +42,8 @@ export interface CameraStopped {
 export type ToWorker =
   | { type: 'start'; cameras: CameraStart[] }
   | { type: 'stop'; cameraIds: number[] }
-  | { type: 'hosts'; hosts: HostBudget[] }
+  /** Budgets of hosts, and hosts that this agent has no part of any more. */
+  | { type: 'hosts'; hosts: HostBudget[]; gone?: string[] }
   | { type: 'rests'; rests: HostRest[] }
   | { type: 'takedowns'; takedowns: Takedown[] }
   | { type: 'placeholders'; hashes: string[] }
