@@ -100,9 +100,12 @@ function observeDetail(memory: CleanMemory, { detail, at }: View): void {
   }
   const low = { since: known.low?.since ?? at, pictures: (known.low?.pictures ?? 0) + 1 };
   memory.detail = { mean: known.mean, count: known.count, low };
-  const isBlurred =
-    low.pictures === BLURRED.pictures || (low.pictures > BLURRED.pictures && memory.event === undefined);
-  if (isBlurred && at - low.since >= BLURRED.ms) memory.event = { kind: 'blurred', at: low.since, foundAt: at };
+  if (low.pictures < BLURRED.pictures || at - low.since < BLURRED.ms) return;
+  const { event } = memory;
+  // Each stretch is told once, and not before what is news of another kind has been told.
+  const isTold = event?.kind === 'blurred' && event.at === low.since;
+  const isNews = event !== undefined && at - event.foundAt <= TELL_MS;
+  if (!isTold && !isNews) memory.event = { kind: 'blurred', at: low.since, foundAt: at };
 }
 
 /** What is told of an event, while it is news: `{ movedAt }`, `{ sceneAt }` or `{ blurredAt }`. */

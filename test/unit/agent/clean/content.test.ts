@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Cleaner } from '../../../../agent/clean/clean.ts';
 import type { Cleaned } from '../../../../agent/clean/clean.ts';
 import { clockOf, distance, unlikeness, unlikenessShifted } from '../../../../agent/clean/fingerprints.ts';
+import { observeView } from '../../../../agent/clean/scenes.ts';
 import { cleanMemorySchema } from '../../../../common/domain/frame.ts';
 import type { CleanMemory } from '../../../../common/domain/frame.ts';
 import { placeholderPicture } from '../../../../scripts/camera-farm/scenes/broken-pictures.ts';
@@ -213,6 +214,44 @@ describe('scenes of the farm', () => {
     let last: Cleaned | undefined;
     for (let turn = 46; turn < 86; turn++) last = await shown.show(await dirty(turn), 5 * MINUTE);
     expect(last).toMatchObject({ verdict: 'good', evidence: { blurredAt: began } });
+  });
+
+  test('a camera that was moved once, and is asked every minute, has its lens suspected, too, once for each time', () => {
+    const sharp = { hash: '0'.repeat(32), mean: 128, stdev: 50, detail: 0.3 };
+    let at = 1_795_046_400_000;
+    let memory: CleanMemory = { event: { kind: 'moved', at: at - 60 * MINUTE, foundAt: at - 50 * MINUTE } };
+    const look = (pictures: number, detail: number): void => {
+      for (let i = 0; i < pictures; i++)
+        memory = observeView(memory, { ...sharp, detail, at: (at += MINUTE), beforeAt: at - MINUTE });
+    };
+    const told: number[] = [];
+    for (let time = 0; time < 2; time++) {
+      look(60, 0.3);
+      const began = at + MINUTE;
+      look(170, 0.05);
+      expect(memory.event?.at).not.toBe(began);
+      look(30, 0.05);
+      expect(memory.event).toMatchObject({ kind: 'blurred', at: began });
+      told.push(memory.event!.foundAt);
+      look(60, 0.05);
+      expect(memory.event?.foundAt).toBe(told.at(-1));
+    }
+    expect(new Set(told).size).toBe(2);
+  });
+
+  test('a camera that was turned by a few degrees and stays so was moved', async () => {
+    const wide = new SceneRenderer({ seed: 'content', width: 480, height: 360, quality: 92 });
+    for (const concept of ['highway', 'street', 'mountain']) {
+      const shown = new Camera();
+      const show = async (turn: number, left: number, top: number) => {
+        const whole = wide.render(camera(concept), shown.at, turn, CLEAR);
+        await shown.show(await sharp(whole).extract({ left, top, width: 352, height: 264 }).jpeg().toBuffer());
+      };
+      for (let turn = 0; turn < 4; turn++) await show(turn, 10, 40);
+      const before = shown.at;
+      for (let turn = 4; turn < 14; turn++) await show(turn, 70, 70);
+      expect(shown.memory.event, concept).toMatchObject({ kind: 'moved', at: before + MINUTE });
+    }
   });
 });
 
