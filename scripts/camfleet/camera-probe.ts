@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { userAgentWith } from '../../agent/probe/contact.ts';
 import { DnsCache } from '../../agent/sources/dns-cache.ts';
 import { Decoders } from '../../agent/sources/ffmpeg/decoders.ts';
 import { EgressRule } from '../../agent/sources/egress.ts';
@@ -61,7 +62,7 @@ async function probeOnce(request: ProbeRequest, config: AgentConfig, allow: read
   const dns = new DnsCache({ clock });
   const egress = new EgressRule({ allow: [...config.egress.allow, ...allow], lookup: dns.lookup });
   const limiter = new HostLimiter({ clock, concurrency: 1, minDelayMs: 0 });
-  const { userAgent } = config.egress;
+  const userAgent = userAgentWith(config.egress.userAgent, config.egress.contact);
   const { maxBytes, timeoutMs } = config.http;
   const http = new HttpClient({ egress, limiter, clock, userAgent, maxBytes, deadlineMs: timeoutMs });
   const decoders = new Decoders({ clock, configured: config.streams.ffmpeg ?? undefined, maxBytes });

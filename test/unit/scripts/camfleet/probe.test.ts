@@ -36,7 +36,9 @@ interface Told {
   err: string;
 }
 
-async function camfleet(...args: string[]): Promise<Told> {
+const camfleet = (...args: string[]): Promise<Told> => camfleetIn({}, ...args);
+
+async function camfleetIn(environment: Record<string, string>, ...args: string[]): Promise<Told> {
   const told: Told = { code: 0, out: '', err: '' };
   const terminal = {
     out: (text: string) => void (told.out += text),
@@ -44,7 +46,7 @@ async function camfleet(...args: string[]): Promise<Told> {
     isInteractive: false,
     showsProgress: false,
   };
-  told.code = await runCommand(['cameras', 'probe', ...args], { terminal, environment: {} }, '0.0.0');
+  told.code = await runCommand(['cameras', 'probe', ...args], { terminal, environment }, '0.0.0');
   return told;
 }
 
@@ -55,6 +57,16 @@ const probed = async (...args: string[]): Promise<ProbeReport & { code: number }
 };
 
 describe('camfleet cameras probe', () => {
+  test('introduces itself as agents do, with the address of its operator', async () => {
+    const seen: (string | undefined)[] = [];
+    const url = await camera((request, response) => {
+      seen.push(request.headers['user-agent']);
+      response.writeHead(404).end();
+    });
+    await camfleetIn({ CAMFLEET_AGENT_EGRESS_CONTACT: 'ops@example.org' }, url, ...allowed);
+    expect(new Set(seen)).toEqual(new Set(['camfleet/0.1 (public camera observation; ops@example.org)']));
+  });
+
   test('says what a snapshot camera has, and how often it changes', async () => {
     let turn = 0;
     const url = await camera((request, response) => {
