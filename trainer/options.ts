@@ -6,7 +6,8 @@ import { BACKBONE_PRESET, DEFAULT_PRESET, settingsOf } from './presets.ts';
 import type { FusionRuleName } from './fusion/rules.ts';
 import type { LossName } from './losses/losses.ts';
 import type { SamplerName } from './sampling/samplers.ts';
-import type { FinishSettings, LevelSettings, Settings } from './settings.ts';
+import { authorsEq2 } from './sampling/samplers/authors-2019.ts';
+import type { FinishSettings, LevelSettings, SamplingSettings, Settings } from './settings.ts';
 
 /** What a run is asked to do. What is left out is taken from the checkpoint when resuming, else from `DEFAULTS`. */
 export interface TrainOptions {
@@ -77,7 +78,7 @@ export function settingsFor(options: TrainOptions, backbone: Backbone | undefine
     levelTwo: levelTwoOf(preset, options, backbone),
     sampling: {
       ...sampling,
-      m1: eq2Of(options.eq2, sampler === undefined ? sampling.m1 : { ...sampling.m1, sampler }),
+      m1: samplingOf(options.eq2, sampler === undefined ? sampling.m1 : { ...sampling.m1, sampler }),
     },
     losses: loss === undefined ? losses : { ...losses, m1: { ...losses.m1, loss } },
     allowDoubleCorrection,
@@ -88,6 +89,17 @@ export function settingsFor(options: TrainOptions, backbone: Backbone | undefine
     },
     fusion: fusion ?? preset.fusion,
   };
+}
+
+/** What stands in the report is what is done: the sampler of the authors' program has its own reading of Eq. 2. */
+function samplingOf(changes: string | undefined, settings: SamplingSettings): SamplingSettings {
+  if (settings.sampler !== 'authors-2019') return eq2Of(changes, settings);
+  const own = { ...settings, eq2: { ...authorsEq2, cap: null } };
+  const changed = eq2Of(changes, own);
+  if (JSON.stringify(changed.eq2) === JSON.stringify(own.eq2)) return changed;
+  throw usage(
+    'The sampler authors-2019 reads Eq. 2 as the authors’ program does; only ema and shrinkage can be changed, or take --sampler f1-dynamic.',
+  );
 }
 
 function checkNetwork({ preset, network }: Settings, options: TrainOptions, backbone: Backbone | undefined): void {

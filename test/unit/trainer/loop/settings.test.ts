@@ -119,6 +119,17 @@ describe('Eq. 2 other than the preset’s', () => {
   );
 });
 
+test('the sampler of the authors’ program stands in the settings as it samples, and takes no other Eq. 2', () => {
+  const asked = { ...options, sampler: 'authors-2019' } as const;
+  expect(requestOf({ ...asked, eq2: 'ema=.5' }).settings.sampling.m1).toEqual({
+    sampler: 'authors-2019',
+    eq2: { form: 'constant-total', rounding: 'trunc', absent: 'zero', floor: 0, cap: null, exponent: 1 },
+    decay: 0.5,
+    shrinkage: 0,
+  });
+  expect(() => requestOf({ ...asked, eq2: 'floor=.25' })).toThrow(/only ema and shrinkage/);
+});
+
 describe('a request', () => {
   test('needs a dataset', () => {
     expect(() => requestOf({ out: 'run', keyFile: 'key.pem' })).toThrow(/which dataset/);
