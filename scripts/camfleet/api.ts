@@ -117,6 +117,9 @@ export class Api {
   }
 }
 
+/** The command was right; what it brought is not to be trusted. */
+const UNTRUSTED = new Set(['MODEL_UNSIGNED', 'MODEL_TAMPERED', 'MODEL_SELF_TEST_FAILED']);
+
 function refusal(status: number, text: string): AppError {
   let body: { code?: string; message?: string } = {};
   try {
@@ -126,7 +129,8 @@ function refusal(status: number, text: string): AppError {
   }
   // A file that cannot be imported is a failure, not a wrong command.
   const isUsage = (status === 400 || status === 422) && body.code?.startsWith('IMPORT_') !== true;
-  const exit = status === 401 || status === 403 ? EXIT.refused : isUsage ? EXIT.usage : EXIT.failed;
+  const isRefused = status === 401 || status === 403 || UNTRUSTED.has(body.code ?? '');
+  const exit = isRefused ? EXIT.refused : isUsage ? EXIT.usage : EXIT.failed;
   const message = body.message ?? `The server answered ${status}, but not as a coordinator does; check --url.`;
   return new AppError(body.code ?? 'HTTP_STATUS', message, { details: { exit, status } });
 }

@@ -221,11 +221,12 @@ describe('agents, models, jobs', () => {
     expect(JSON.parse(asked[1]?.body ?? '')).toEqual({ name: 'net', onnxUpload: 'uploads/1', labels: ['cat', 'dog'] });
   });
 
-  test('an unsigned model is refused with 3', async () => {
-    answers['POST /models/abcdef0123/promote'] = {
-      status: 403,
-      body: { code: 'SIGNATURE_REFUSED', message: 'not signed' },
-    };
+  test.each([
+    [403, 'FORBIDDEN'],
+    [400, 'MODEL_UNSIGNED'],
+    [400, 'MODEL_TAMPERED'],
+  ])('a model that is not to be trusted is refused with 3 (%i %s)', async (status, code) => {
+    answers['POST /models/abcdef0123/promote'] = { status, body: { code, message: 'this is why' } };
     expect((await run('models promote abcdef0123')).exit).toBe(3);
   });
 
