@@ -17,7 +17,8 @@ import { compareInt8 } from './classify/int8.ts';
 import { benchOptions, machine, pairedRatio, median, printResult, takeTurns } from './report.ts';
 
 const USAGE = `bench:classify: images a second of one head, two heads on one trunk (fused), and two whole models, at batch 1 and 8;
-and of a stationary camera's day with and without the gate. Trunk: MobileNetV2 of ../shared/weights. Then the 8-bit trunk
+and of a stationary camera's day with and without the gate (each picture of oneday five times with equal bytes, a minute apart: a
+camera that changes every five minutes). Trunk: MobileNetV2 of ../shared/weights. Then the 8-bit trunk
 against the fp32 one, of InceptionV3 of ../shared/weights or of --backbone; without either there is no such ratio.
 
   --backbone DIR an imported backbone: fp32, or made by "camfleet backbone quantise" and beside the fp32 one`;
