@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
@@ -284,4 +284,25 @@ test('a third agent joins by an invitation, takes cameras, and hands them over w
     others.reduce((sum, { cameras }) => sum + cameras, 0),
     'all cameras, at once',
   ).toBe(40);
+});
+
+test('an import in the background is a job, whose report says what became of each row', async () => {
+  const token = new URLSearchParams(new URL(link).hash.slice(1)).get('token') ?? '';
+  const file = join(folder, 'later.csv');
+  await writeFile(file, 'id,url\na,http://one.example/a.jpg\nb,ftp://one.example/b.jpg\n');
+  const camfleet = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const env = { CAMFLEET_URL: new URL('/', link).origin, CAMFLEET_TOKEN: token };
+    const run = startProcess('dist/scripts/camfleet/main.js', { args: [...args, '--json'], env });
+    expect(await run.exit(), run.tail()).toBe(0);
+    return JSON.parse(run.stdout) as Record<string, unknown>;
+  };
+  const { id } = await camfleet('cameras', 'import', file, '--background');
+  const job = await eventually(
+    async () => {
+      const found = await camfleet('jobs', 'show', String(id));
+      return found['result'] ? found : undefined;
+    },
+    { withinMs: 30_000, everyMs: 500, what: 'the job to be done' },
+  );
+  expect(job).toMatchObject({ kind: 'cameras.import', state: 'done', result: { read: 2, added: 1, rejected: 1 } });
 });

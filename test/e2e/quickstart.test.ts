@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { REPOSITORY, startProcess } from '../support/processes.ts';
@@ -44,6 +44,13 @@ async function once(...args: string[]): Promise<Summary> {
   return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '') as Summary;
 }
 
+/** Command lines of all processes that name the folder: PostgreSQL, Redis, the farm, coordinator, agents and trainer do. */
+async function commandsNaming(path: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(path));
+}
+
 test('quickstart runs the whole path once, loses nothing and counts nothing twice', async () => {
   const summary = await once();
   expect(summary).toMatchObject({ cameras: 40, agents: 2, lost: 0, doubled: 0 });
@@ -70,11 +77,13 @@ test('Ctrl-C stops everything that was started', async () => {
   const run = quickstart('--port', '0');
   await run.says('Open http://127.0.0.1:', WITHIN_MS);
   const url = /Open (http:\/\/127\.0\.0\.1:\d+)/.exec(run.stderr)?.[1] ?? '';
+  expect((await commandsNaming(folder)).length, 'all that is started names its folder').toBeGreaterThan(6);
   const ready = (await (await fetch(`${url}/readyz`)).json()) as unknown;
   expect(ready).toEqual({ ready: true, parts: { database: true, redis: true } });
   run.signal('SIGINT');
   expect(await run.exit(60_000), run.tail()).toBe(0);
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  expect(await commandsNaming(folder), 'processes that still run').toEqual([]);
 });
 
 test('a wrong flag is a usage error that says what is allowed', async () => {
