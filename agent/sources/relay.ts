@@ -45,6 +45,8 @@ export async function connectChecked({ host, port, egress, timeoutMs, signal }: 
     socket.once('connect', () => {
       settle();
       socket.removeAllListeners('error');
+      // Nobody may be listening yet when the camera breaks off, and that must not end the thread; the relay asks `errored`.
+      socket.on('error', () => {});
       resolve(socket);
     });
   });
@@ -139,7 +141,9 @@ export class Relay {
         server.once('error', reject);
         server.listen(0, '127.0.0.1', 1, resolve);
       });
+      if (upstream.errored) throw fromTransport(upstream.errored, host, false);
     } catch (error) {
+      server.close();
       upstream.destroy();
       throw error;
     }

@@ -303,6 +303,19 @@ describe.skipIf(missing !== undefined)('RTSP and RTMP of servers that mean harm'
     },
   );
 
+  test.each(['rtsp', 'rtmp'] as const)(
+    '%s: who breaks off before ffmpeg has its turn is refused, and the thread lives on',
+    async (transport) => {
+      // No child was started yet: looking for ffmpeg takes longer than this camera stays.
+      const all = world();
+      const { port } = await tcpServer((socket) => setTimeout(() => socket.resetAndDestroy(), 3));
+      await expect(
+        all.source({ transport, url: `${transport}://127.0.0.1:${port}/live/x` }).fetchOnce({}),
+      ).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
+      expect(all.decoders.running + all.limiter.size).toBe(0);
+    },
+  );
+
   test('a camera that says nothing is given up at its deadline', async () => {
     const { source, decoders, limiter } = world({ stallMs: 700 });
     const { port } = await tcpServer(() => {});
