@@ -5,6 +5,7 @@ import type { Network } from '../engine/network.ts';
 import { svcDecisions, trainLinearSvc } from '../baselines/linear-svc.ts';
 import { datasetFingerprint, indicesOf } from '../dataset/dataset.ts';
 import type { TrainSession } from '../engine/engine.ts';
+import { initialParameters } from '../engine/initialise.ts';
 import { rowsOf } from '../evaluate/probabilities.ts';
 import { effectivePrior } from '../losses/prior.ts';
 import { trainBasicCnn } from './basic-cnn.ts';
@@ -12,7 +13,7 @@ import type { SplitContext } from './context.ts';
 import { foldsOf } from '../dataset/folds.ts';
 import { trainLevelTwo } from './level-two.ts';
 import { recipes } from './recipes.ts';
-import type { Recipe, RecipeName } from './recipes.ts';
+import type { Recipe, RecipeName, Stage } from './recipes.ts';
 import type { ModelResult } from './results.ts';
 import type { BenchmarkSettings } from './settings.ts';
 import { countsOf, trainHead } from './train-head.ts';
@@ -129,7 +130,7 @@ export class SplitModels {
     return this.#kept(`${name}/level-2`, async () => {
       const everything = this.truth.training.map((_, i) => i);
       // Counted with the steps of level 2.
-      const { session } = await this.#train(name, everything, () => undefined);
+      const { session } = await this.#train(name, everything, () => undefined, levelOneOf(this.#recipes[name]));
       const head = (await session.state()).parameters;
       await session.close();
       const recipe = this.#recipes[name];
@@ -142,14 +143,20 @@ export class SplitModels {
     return this.#fold.flatMap((other, i) => ((other === fold) === isInside ? [i] : []));
   }
 
-  #train(name: RecipeName, subset: readonly number[], onSteps = this.context.onSteps): Promise<Trained> {
+  #train(
+    name: RecipeName,
+    subset: readonly number[],
+    onSteps = this.context.onSteps,
+    levelOne?: Recipe,
+  ): Promise<Trained> {
     const { vectors, settings, seed, engine, threads, signal } = this.context;
-    const recipe = this.#recipes[name];
+    const recipe = levelOne ?? this.#recipes[name];
     const data = vectors().trainingData(subset, recipe.views, seed + recipe.seedShift);
-    const length = vectors().length;
+    const network = this.#networkOf(recipe, vectors().length);
     return trainHead({
-      ...{ name, recipe, data, engine, threads, seed, settings, signal, onSteps },
-      network: this.#networkOf(recipe, length),
+      ...{ name, recipe, data, engine, threads, seed, settings, signal, onSteps, network },
+      // M_S, for M0 and M1 alike.
+      ...(levelOne && { start: initialParameters(network, { seed }) }),
       batch: settings.batch,
       optimiser: settings.optimiser,
     });
@@ -194,7 +201,8 @@ export class SplitModels {
     const name = model.split('/')[0] as string;
     const recipe = Object.hasOwn(this.#recipes, name) ? this.#recipes[name as RecipeName] : null;
     const { levelTwo, svm, basicCnn } = this.context.settings;
-    const own = model === 'svm' ? svm : model === 'basic-cnn' ? basicCnn : model.endsWith('/level-2') ? levelTwo : null;
+    const ofLevelTwo = recipe && model.endsWith('/level-2') ? { ...levelTwo, levelOne: levelOneOf(recipe) } : null;
+    const own = model === 'svm' ? svm : model === 'basic-cnn' ? basicCnn : ofLevelTwo;
     // The problem of the SVM is convex: it is solved once a split, whatever the seed.
     return { profile, split, seed: model === 'svm' ? 0 : seed, model, decidedBy: [...this.#decidedBy, recipe, own] };
   }
@@ -203,6 +211,13 @@ export class SplitModels {
   async has(model: string): Promise<boolean> {
     return (await this.context.store.get(this.#addressOf(model))) !== undefined;
   }
+}
+
+/** Before level 2 M1 samples all classes alike: Eq. 2 waits for the last level. */
+export function levelOneOf(recipe: Recipe): Recipe {
+  const alike = (stage: Stage): Stage =>
+    stage.sampler === 'f1-dynamic' ? { ...stage, sampler: 'class-balanced' } : stage;
+  return { ...recipe, stages: recipe.stages.map(alike) };
 }
 
 /** What a trained model depends on; how it is judged or combined may change without training it again. */

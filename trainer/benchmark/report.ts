@@ -197,7 +197,7 @@ function warningsOf({ data, options, rows, notes, convergence, settings }: Repor
           'The row “pilot” repeats the set-up that a pilot is known by: features, head, passes and no augmentation; batch and rate are ours.',
         ]
       : []),
-    'Eq. 2 runs in level 1, from the second pass on: but for rows of level 2 only a head on the frozen trunk is trained here.',
+    'Eq. 2 runs in level 1, from the second pass on: but for rows of level 2, whose M1 samples all classes alike before, only a head on the frozen trunk is trained here.',
     ...(options.splits < 10
       ? [`${counted(options.splits, 'split')} only: the bars ask for 10, so their verdicts are provisional.`]
       : []),

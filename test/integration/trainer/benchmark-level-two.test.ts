@@ -6,6 +6,7 @@ import { levelTwoNetwork } from '../../../trainer/backbone/backbone.ts';
 import type { FeatureCache } from '../../../trainer/features/cache.ts';
 import { trainLevelTwo } from '../../../trainer/benchmark/level-two.ts';
 import { SplitMaps } from '../../../trainer/benchmark/maps.ts';
+import { levelOneOf } from '../../../trainer/benchmark/models.ts';
 import { recipes } from '../../../trainer/benchmark/recipes.ts';
 import type { ResultStore } from '../../../trainer/benchmark/results.ts';
 import { BENCHMARK_SETTINGS } from '../../../trainer/benchmark/settings.ts';
@@ -73,4 +74,10 @@ test('level 2 trains the blocks behind the cut on from the imported weights and 
   const truth = dataset.samples.filter(({ part }) => part === 'test').map(({ label }) => label);
   expect(predictions(rowsOf(logits.test as Float32Array, 2))).toEqual(truth);
   expect(logits.balanced).toHaveLength(0);
+});
+
+test('before level 2 M1 samples all classes alike, and M0 as ever', () => {
+  const { m0, m1 } = recipes(BENCHMARK_SETTINGS);
+  expect(levelOneOf(m1)).toEqual({ ...m1, stages: [{ ...m1.stages[0], sampler: 'class-balanced' }] });
+  expect(levelOneOf(m0)).toEqual(m0);
 });
