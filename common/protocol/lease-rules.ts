@@ -114,7 +114,6 @@ export interface Span {
   from: number;
   until: number | null;
 }
-export const contains = ({ from, until }: Span, at: number): boolean => from <= at && (until === null || at < until);
 
 const TOKENS_PER_INCARNATION = 2 ** 40;
 const MOST_INCARNATIONS_AHEAD = 16;

@@ -1,5 +1,4 @@
 import {
-  contains,
   decideAccept,
   isForgotten,
   isSilent,
@@ -15,6 +14,7 @@ import type {
   OpenOffer,
   RenewalFacts,
 } from '../../../../common/protocol/lease-rules.ts';
+import { countedAt, stretchesOf } from '../../../../coordinator/results/window.ts';
 import type { GrantState } from '../../../../common/protocol/agent-link.ts';
 
 export const TTL_MS = 15_000;
@@ -54,7 +54,8 @@ export interface Stretch {
 
 /**
  * The coordinator's tables and transactions as plain objects. Each method is one transaction, so they are serialised as the row
- * locks do it; every decision is production's own function. Cameras are `10 · shard + 0…2` at the beginning.
+ * locks do it; every decision is production's own function, except that a heartbeat's is repeated in SQL (fleet-loop.ts), whose
+ * outages test/integration/fleet/leases.test.ts has. Cameras are `10 · shard + 0…2` at the beginning.
  */
 export class ModelCoordinator {
   readonly grants: ModelGrant[] = [];
@@ -267,7 +268,9 @@ export class ModelCoordinator {
   /** Whether intake would count this: production's own rule. */
   counts(agent: string, session: string, token: number, camera: number, at: number): boolean {
     const grant = this.grants.find((one) => one.token === token);
-    if (!grant || grant.agent !== agent || grant.sessionId !== session || !contains(grant, at)) return false;
-    return this.memberships.some((one) => one.camera === camera && one.shard === grant.shardId && contains(one, at));
+    if (!grant || grant.agent !== agent || grant.sessionId !== session) return false;
+    const own = this.memberships.filter((one) => one.camera === camera && one.shard === grant.shardId);
+    const stretches = stretchesOf({ ...grant, agentId: agent }, own);
+    return countedAt(at, stretches, { clockErrorMs: 0, arrivedAt: Infinity }) === at;
   }
 }
