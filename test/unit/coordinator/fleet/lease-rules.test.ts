@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  isForgotten,
   decideAccept,
   firstTokenOf,
   incarnationAbove,
@@ -57,4 +58,9 @@ test('a new incarnation lies above every token that was reported, and an impossi
   expect(next).toBe(4);
   expect(firstTokenOf(next ?? 0)).toBeGreaterThan(reported);
   expect(incarnationAbove(Number.MAX_SAFE_INTEGER, 0)).toBeUndefined();
+});
+
+test('a grant that a renewal does not name ends, but never within a TTL of its beginning: the renewal may be older', () => {
+  expect(isForgotten(1_000, 1_000 + 15_000, 15_000)).toBe(false);
+  expect(isForgotten(1_000, 1_001 + 15_000, 15_000)).toBe(true);
 });
