@@ -1,5 +1,8 @@
+import { arrayParameter } from '../platform/database/array-parameter.ts';
+import type { ElementType } from '../platform/database/array-parameter.ts';
+
 /** How a column travels: `instant` is ms in JavaScript and timestamptz in PostgreSQL. */
-type Kind = 'uuid' | 'int' | 'bigint' | 'real' | 'boolean' | 'text' | 'json' | 'jsonb' | 'date' | 'instant';
+type Kind = Exclude<ElementType, 'double precision'> | 'json' | 'jsonb' | 'instant';
 
 /** Column name → property and kind; the properties are those of the objects that are written and read. */
 export type Columns = Readonly<Record<string, readonly [property: string, kind: Kind]>>;
@@ -10,23 +13,25 @@ const entries = (columns: Columns): [string, string, Kind][] =>
 const isJson = (kind: Kind): boolean => kind === 'json' || kind === 'jsonb';
 
 /** JSON travels as text: inside one large JSON parameter PostgreSQL would read each of its values three times. */
-const sqlType = (kind: Kind): string => (kind === 'instant' ? 'double precision' : isJson(kind) ? 'text' : kind);
+const typeOf = (kind: Kind): ElementType => {
+  if (kind === 'instant') return 'double precision';
+  return kind === 'json' || kind === 'jsonb' ? 'text' : kind;
+};
 
 /** Rows of any number as one array a column, the parameters that `arraysOf` gives. */
 export function recordset(columns: Columns): string {
-  const arrays = entries(columns).map(([, , kind], index) => `$${index + 1}::${sqlType(kind)}[]`);
+  const arrays = entries(columns).map(([, , kind], index) => `$${index + 1}::${typeOf(kind)}[]`);
   const names = entries(columns).map(([, property]) => `"${property}"`);
   return `unnest(${arrays.join(', ')}) as r(${names.join(', ')})`;
 }
 
 /** The rows as parameters of `recordset`, one array a column. */
-export function arraysOf(columns: Columns, rows: readonly object[]): unknown[][] {
-  return entries(columns).map(([, property, kind]) =>
-    rows.map((row) => {
-      const value = (row as Record<string, unknown>)[property] ?? null;
-      return isJson(kind) && value !== null ? JSON.stringify(value) : value;
-    }),
-  );
+export function arraysOf(columns: Columns, rows: readonly object[]): Buffer[] {
+  return entries(columns).map(([, property, kind]) => {
+    const values = rows.map((row) => (row as Record<string, unknown>)[property] ?? null);
+    const texts = isJson(kind) ? values.map((value) => (value === null ? null : JSON.stringify(value))) : values;
+    return arrayParameter(typeOf(kind), texts);
+  });
 }
 
 /** The columns of the table, for `insert into t (…)`. */
