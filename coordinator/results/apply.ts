@@ -11,7 +11,7 @@ import type { Judged, Submission } from './judge.ts';
 import { newsOf } from './news.ts';
 import { offerBatches, saveReceipts } from './session-repository.ts';
 import type { Offered } from './session-repository.ts';
-import { lockOpenSpans, writeSpans } from './span-repository.ts';
+import { readOpenSpans, writeSpans } from './span-repository.ts';
 import { writeCameraNews } from './state-repository.ts';
 import { chooseWanted } from './wants.ts';
 import type { WantedFrame } from './wants.ts';
@@ -31,7 +31,7 @@ export interface ApplyOptions {
 
 /**
  * Applies batches of different sessions in the caller's transaction. The result has a receipt or the reason for refusal for each,
- * in the same order. Locks in this order: sessions, grants, open spans, states.
+ * in the same order. Locks in this order: sessions, grants, open spans (see writeSpans), states.
  */
 export async function applyBatches(
   tx: Queryable,
@@ -88,7 +88,7 @@ async function foldIntoSpans(tx: Queryable, counted: readonly Counted[]): Promis
     newest.set(fragment.cameraId, Math.max(fragment.token, newest.get(fragment.cameraId) ?? 0));
   }
   const open = new Map<string, Span>();
-  for (const span of await lockOpenSpans(tx, [...newest.keys()])) open.set(key(span), span);
+  for (const span of await readOpenSpans(tx, [...newest.keys()])) open.set(key(span), span);
   const touched = new Set<string>();
   const closed: Span[] = [];
   for (const one of counted) {
@@ -99,10 +99,11 @@ async function foldIntoSpans(tx: Queryable, counted: readonly Counted[]): Promis
     touched.add(name);
   }
   // A camera with a newer token: the span under the older one is over.
-  const ended = [...open.values()].filter(({ cameraId, token }) => token < (newest.get(cameraId) ?? 0));
-  for (const span of ended) open.delete(key(span));
-  const growing = [...open.values()].filter((span) => touched.has(key(span)));
-  await writeSpans(tx, { closed: [...closed, ...ended], open: growing, ended });
+  const isOver = ({ cameraId, token }: Span): boolean => token < (newest.get(cameraId) ?? 0);
+  const ours = [...open.values()].filter((span) => touched.has(key(span)));
+  const ended = [...open.values()].filter((span) => isOver(span) && !touched.has(key(span)));
+  const growing = ours.filter((span) => !isOver(span));
+  await writeSpans(tx, { closed: [...closed, ...ours.filter(isOver)], open: growing, ended });
 }
 
 const isFrame = (outcome: number): boolean => (outcome & OUTCOME.frame) !== 0;

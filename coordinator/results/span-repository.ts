@@ -1,14 +1,24 @@
+import { arrayParameter } from '../platform/database/array-parameter.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { arraysOf, columnList, insertRows, overwrite, readList } from './bulk.ts';
+import { arraysOf, columnList, insertRows, recordset } from './bulk.ts';
 import type { Columns } from './bulk.ts';
 import type { Span } from './fold.ts';
 
 /** A span as stored: its id stays the same when it is closed. */
 export type StoredSpan = Span & { id: number };
 
-export const SPAN_COLUMNS = {
-  id: ['id', 'bigint'],
+/** A span that has a row already: its counters are what is to be added to it. */
+export type OpenSpan = Span & { isStored: true };
+
+const isStored = (span: Span | OpenSpan): boolean => 'isStored' in span;
+
+const NOTHING_ADDED = {
+  ...{ attempts: 0, frames: 0, unchanged: 0, classified: 0, gated: 0, audited: 0, auditDiffers: 0, bytes: 0 },
+  ...{ scores: null, evidence: {}, frameDigest: null, isStored: true as const },
+};
+
+const GROWN_COLUMNS = {
   camera_id: ['cameraId', 'bigint'],
   token: ['token', 'bigint'],
   verdict: ['verdict', 'text'],
@@ -28,42 +38,93 @@ export const SPAN_COLUMNS = {
   evidence: ['evidence', 'jsonb'],
   frame_digest: ['frameDigest', 'text'],
 } as const satisfies Columns;
+export const SPAN_COLUMNS = { id: ['id', 'bigint'], ...GROWN_COLUMNS } as const satisfies Columns;
 
-const lockOpen = statement(
-  'results.lockOpenSpans',
-  `select ${readList(SPAN_COLUMNS)} from open_spans where camera_id = any($1::bigint[])
-   order by camera_id, token for update`,
-);
-// An open span without an id is new.
-const NEW_ID = SPAN_COLUMNS.id[0];
-const withIds = (sql: string): string => sql.replace(`r."${NEW_ID}"`, `coalesce(r."${NEW_ID}", nextval('span_ids'))`);
-const closeSpans = statement('results.closeSpans', withIds(insertRows('observations', SPAN_COLUMNS)));
-const writeOpen = statement(
-  'results.writeOpenSpans',
-  `${withIds(insertRows('open_spans', SPAN_COLUMNS))}
-   on conflict (camera_id, token) do update set ${overwrite(SPAN_COLUMNS, 'camera_id', 'token')}`,
-);
-const dropOpen = statement(
-  'results.dropOpenSpans',
-  `delete from open_spans using json_to_recordset($1::json) as r("cameraId" bigint, token bigint)
-   where open_spans.camera_id = r."cameraId" and open_spans.token = r.token`,
+const readOpen = statement(
+  'results.readOpenSpans',
+  `select camera_id as "cameraId", token, verdict, label, model_version as "modelVersion",
+     ms_of_instant(first_at) as "firstAt", ms_of_instant(last_at) as "lastAt"
+   from open_spans where camera_id = any($1::bigint[])`,
 );
 
-/** The open spans of these cameras, locked until the transaction ends. */
-export const lockOpenSpans = (tx: Queryable, cameraIds: number[]): Promise<StoredSpan[]> =>
-  tx.many<StoredSpan>(lockOpen, [cameraIds]);
+const COUNTERS = [
+  'attempts',
+  'frames',
+  'unchanged',
+  'classified',
+  'gated',
+  'audited',
+  'audit_differs',
+  'bytes',
+] as const;
+const counters = (sql: (column: string, property: string) => string): string =>
+  COUNTERS.map((column) => sql(column, SPAN_COLUMNS[column][0])).join(', ');
+
+// A row that is gone meanwhile is made anew and has then what is added.
+const growOpen = statement(
+  'results.growOpenSpans',
+  `${insertRows('open_spans as s', GROWN_COLUMNS)}
+   on conflict (camera_id, token) do update set ${counters((column) => `${column} = s.${column} + excluded.${column}`)},
+     first_at = least(s.first_at, excluded.first_at), last_at = greatest(s.last_at, excluded.last_at),
+     scores = coalesce(excluded.scores, s.scores), evidence = excluded.evidence,
+     frame_digest = coalesce(excluded.frame_digest, s.frame_digest)`,
+);
+const insertClosed = statement('results.insertClosedSpans', insertRows('observations', GROWN_COLUMNS));
+// Joins: a plan that was kept from when the table was small would read all of it.
+const CLOSE_OPEN = `
+  with r as materialized (select * from ${recordset(GROWN_COLUMNS)}),
+   gone as (delete from open_spans s using r where s.camera_id = r."cameraId" and s.token = r.token returning s.*)
+   insert into observations (${columnList(SPAN_COLUMNS)})
+   select coalesce(g.id, nextval('span_ids')), r."cameraId", r.token, r.verdict, r.label, r."modelVersion",
+     ${counters((column, property) => `coalesce(g.${column}, 0) + r."${property}"`)},
+     least(g.first_at, instant_of_ms(r."firstAt")), greatest(g.last_at, instant_of_ms(r."lastAt")),
+     coalesce(r.scores::jsonb, g.scores), case when r.attempts = 0 then g.evidence else r.evidence::jsonb end,
+     coalesce(r."frameDigest", g.frame_digest)
+   from r left join gone g on g.camera_id = r."cameraId" and g.token = r.token where g.id is not null or r.attempts > 0`;
+// Of another session, whose transaction may hold them: the next batch with the newer token comes by here again.
+const END_OPEN = `
+  with ended as materialized (
+     select s.camera_id, s.token from unnest($1::bigint[], $2::bigint[]) as r (camera_id, token)
+     join open_spans s on s.camera_id = r.camera_id and s.token = r.token for update of s skip locked),
+   gone as (delete from open_spans s using ended e where s.camera_id = e.camera_id and s.token = e.token returning s.*)
+   insert into observations (${columnList(SPAN_COLUMNS)}) select ${columnList(SPAN_COLUMNS)} from gone`;
+
+/** The open spans of these cameras: what each is about and how long, with nothing counted. */
+export async function readOpenSpans(tx: Queryable, cameraIds: number[]): Promise<OpenSpan[]> {
+  const rows = await tx.many<Omit<OpenSpan, keyof typeof NOTHING_ADDED>>(readOpen, [
+    arrayParameter('bigint', cameraIds),
+  ]);
+  return rows.map((row): OpenSpan => ({ ...row, ...NOTHING_ADDED }));
+}
 
 export interface SpanChanges {
-  closed: Span[];
-  open: Span[];
-  /** Closed, and no open one of the same camera and token follows. */
+  closed: (Span | OpenSpan)[];
+  open: (Span | OpenSpan)[];
+  /** Of other sessions: over, because a newer token counts. */
   ended: { cameraId: number; token: number }[];
 }
 
+/**
+ * Of stored spans only what was added to them is written. Each belongs to one session, whose lock the caller holds; those of
+ * other sessions are ended last and without waiting, so that no two transactions wait for each other's spans.
+ */
 export async function writeSpans(tx: Queryable, { closed, open, ended }: SpanChanges): Promise<void> {
-  if (closed.length > 0) await tx.query(closeSpans, arraysOf(SPAN_COLUMNS, closed));
-  if (ended.length > 0) await tx.query(dropOpen, [JSON.stringify(ended)]);
-  if (open.length > 0) await tx.query(writeOpen, arraysOf(SPAN_COLUMNS, open));
+  const [stored, fresh] = [closed.filter(isStored), closed.filter((span) => !isStored(span))];
+  if (fresh.length > 0) await tx.query(insertClosed, arraysOf(GROWN_COLUMNS, fresh));
+  if (stored.length > 0) await tx.query(CLOSE_OPEN, arraysOf(GROWN_COLUMNS, stored));
+  if (open.length > 0) await tx.query(growOpen, arraysOf(GROWN_COLUMNS, open));
+  if (ended.length > 0) {
+    await tx.query(END_OPEN, [
+      arrayParameter(
+        'bigint',
+        ended.map(({ cameraId }) => cameraId),
+      ),
+      arrayParameter(
+        'bigint',
+        ended.map(({ token }) => token),
+      ),
+    ]);
+  }
 }
 
 /** Closes spans that can grow no more because their UTC day is over. Returns how many. */

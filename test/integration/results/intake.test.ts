@@ -198,6 +198,44 @@ describe('spans', () => {
     expect(state).toMatchObject({ verdict: 'good', token: second.token, lastAttemptAt: midnight + 5 });
   });
 
+  test('that grew over many batches are closed with all that was added, and with what came last', async () => {
+    const holder = await holderOf();
+    const scoresOf = (score: number) => ({ fused: [{ label: 'street', score }], m0: [] });
+    const frame = OUTCOME.frame | OUTCOME.classified;
+    const grown = (seq: number, at: number[], more: object) =>
+      send(intake, holder, seq, [
+        fragmentOf(camera, holder, at, { label: 'street', outcomes: at.map(() => frame), ...more }),
+      ]);
+    await grown(1, [now - 900], { scores: scoresOf(0.5), frameDigest: 'a'.repeat(64), evidence: { mean: 1 } });
+    await grown(2, [now - 800, now - 700], { scores: scoresOf(0.75), evidence: { mean: 2 } });
+    await grown(3, [now - 600], { evidence: { mean: 3 } });
+    const sameBatch = { label: 'street', outcomes: [frame], evidence: { mean: 4 } };
+    // The last of it comes together with what closes it, and with one that begins and ends at once.
+    await send(intake, holder, 4, [
+      fragmentOf(camera, holder, [now - 500], sameBatch),
+      fragmentOf(camera, holder, [now - 400], { verdict: 'black' }),
+      fragmentOf(camera, holder, [now - 300], { verdict: 'frozen' }),
+    ]);
+    const spans = await database.many(
+      `select verdict, attempts, classified, bytes, ms_of_instant(first_at) as first, ms_of_instant(last_at) as last, scores,
+         evidence, frame_digest as digest from observations where camera_id = $1 order by first_at`,
+      [camera],
+    );
+    expect(spans).toMatchObject([
+      { verdict: 'good', attempts: 5, classified: 5, bytes: 5_000, first: now - 900, last: now - 500 },
+      { verdict: 'black', attempts: 1, bytes: 1_000, scores: null, digest: null },
+    ]);
+    expect(spans[0]).toMatchObject({ scores: scoresOf(0.75), evidence: { mean: 4 }, digest: 'a'.repeat(64) });
+    // Nothing was added to the one that is closed now.
+    await send(intake, holder, 5, [fragmentOf(camera, holder, [now - 200])]);
+    const [last] = await database.many(
+      'select verdict, attempts, evidence from observations where camera_id = $1 order by first_at desc limit 1',
+      [camera],
+    );
+    expect(last).toEqual({ verdict: 'frozen', attempts: 1, evidence: { mean: 100 } });
+    expect(await totalsOf(database, camera)).toMatchObject({ attempts: 8, spans: 4 });
+  });
+
   test('stay whole while the old holder delivers late and the new one reports, at two coordinators', async () => {
     const cameras = Array.from({ length: 5 }, (_, index) => camera * 1_000 + index);
     const takeover = now - 30_000;
