@@ -151,5 +151,5 @@ const WHO_CAN = `
 // A shard that its target does not hold, or a camera on its way.
 const UNREST = `
   select exists (select from moves) or exists (
-    select from shards s left join grants g on g.shard_id = s.id and g.until_at is null
-    where s.retired_at is null and (s.target_agent is null or g.agent_id is distinct from s.target_agent)) as unrest`;
+    select from shards s where s.retired_at is null and (s.target_agent is null or s.target_agent is distinct from (
+      select g.agent_id from grants g where g.shard_id = s.id and g.until_at is null))) as unrest`;

@@ -30,11 +30,10 @@ const letterOfVerdict = Object.entries(MEANINGS)
   .map(([verdict, { state }]) => `when '${verdict}' then '${LETTERS[state]}'`)
   .join(' ');
 
-// Most rows that changed say what is known already: they end at `settled`, before anything else is read of them. Whole
+// Not a prepared statement: a plan from when nobody had a health yet reads all of it for every row. Most rows that changed say what is known already: they end at `settled`, before anything else is read of them. Whole
 // milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
-const READ_SAMPLES = statement(
-  'health.samples',
-  `with news as materialized (
+const READ_SAMPLES = `
+  with news as materialized (
      select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, h.state, h.since, h.recent, h.turned_at, h.seen_at,
        h.held, h.incident_id
      from camera_state s
@@ -48,8 +47,7 @@ const READ_SAMPLES = statement(
      ms_of_instant(n.seen_at) as "seenAt", coalesce(n.held, false) as held, n.incident_id as "incidentId"
    from news n join cameras c on c.id = n.camera_id
    where c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
-   order by n.camera_id limit $2`,
-);
+   order by n.camera_id limit $2`;
 
 type SampleRow = Omit<Sample, 'health'> & { [K in keyof Health]: Health[K] | null } & Record<string, unknown>;
 
