@@ -11,7 +11,7 @@ export interface Leak {
 }
 
 export interface LeakRules {
-  /** Labels whose parts were cut by time, so that cameras may cross them; `true` for all. */
+  /** Labels whose parts were cut by time, so that a camera that shows nothing else may cross them; `true`: all, and any camera. */
   cutByTime: ReadonlySet<string> | true;
 }
 
@@ -23,9 +23,10 @@ export function findLeaks(
   { cutByTime }: LeakRules,
 ): Leak[] {
   const byTime = (sample: DatasetSample) => cutByTime === true || cutByTime.has(classes[sample.label] as string);
-  const cameras = crossing(
-    samples.filter((sample) => sample.group !== null && !byTime(sample)),
-    ({ group }) => group,
+  const withGroup = samples.filter(({ group }) => group !== null);
+  // A camera that teaches one class and is judged on another knows the place all the same.
+  const cameras = crossing(withGroup, ({ group }) => group).filter(
+    ([, members]) => cutByTime !== true && !(members.every(byTime) && oneLabel(members)),
   );
   const digests = crossing(samples, ({ digest }) => digest);
   const twins = crossing(samples, ({ twins }) => String(twins)).filter(
@@ -60,6 +61,8 @@ function leak(kind: Leak['kind'], found: Crossing[], inWords: (key: string, memb
     examples: found.slice(0, EXAMPLES).map(([key, members]) => inWords(key, members)),
   };
 }
+
+const oneLabel = (members: DatasetSample[]): boolean => members.every(({ label }) => label === members[0]?.label);
 
 const oneCamera = (members: DatasetSample[]): boolean =>
   members[0]?.group != null && members.every(({ group }) => group === members[0]?.group);

@@ -15,7 +15,8 @@ export interface Candidate {
   modelVersion: string | null;
   scores: Prediction[] | null;
   cameraPart: Part;
-  wasTrained: boolean;
+  /** By label the newest frame (ms) of its camera in training parts of earlier snapshots. */
+  trainedAs: Record<string, number> | null;
 }
 
 export interface CandidateQuery {
@@ -29,11 +30,16 @@ export interface CandidateQuery {
 /** In the order of cameras, and of time within each. */
 export function findCandidates(tx: Queryable, query: CandidateQuery): Promise<Candidate[]> {
   return tx.many<Candidate & Record<string, unknown>>(
-    `select f.digest, f.bytes, f.camera_id as "cameraId", ms_of_instant(f.at) as "fetchedAt", a.label,
+    `with trained as (
+       select f.camera_id, s.sample::json ->> 'label' as label, max(ms_of_instant(f.at)) as until
+       from dataset_samples s join frames f using (digest) where s.part = 'training' group by 1, 2)
+     select f.digest, f.bytes, f.camera_id as "cameraId", ms_of_instant(f.at) as "fetchedAt", a.label,
        a.labelled_by as "labelledBy", ms_of_instant(a.labelled_at) as "labelledAt", f.model_version as "modelVersion",
        f.scores -> 'fused' as scores, p.part as "cameraPart",
-       f.digest in (select s.digest from dataset_samples s where s.part = 'training') as "wasTrained"
+       t."trainedAs"
      from annotations a join frames f using (digest) join camera_parts p on p.camera_id = f.camera_id
+       left join (select camera_id, json_object_agg(label, until) as "trainedAs" from trained group by 1) t
+         on t.camera_id = f.camera_id
      where a.replaced_at is null and f.verdict = 'good' and f.bytes > 0
        and ($1::text[] is null or a.label = any($1)) and ($2::bigint[] is null or f.camera_id = any($2))
        and ($3::float8 is null or f.at >= instant_of_ms($3)) and ($4::float8 is null or f.at < instant_of_ms($4))

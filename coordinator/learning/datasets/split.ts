@@ -10,8 +10,8 @@ export interface Drawn {
   fetchedAt: number;
   /** The part of its camera. */
   cameraPart: Part;
-  /** Whether an earlier snapshot has it in its training part: it is never judged on. */
-  wasTrained: boolean;
+  /** What training parts of earlier snapshots have of its camera: the time (ms) of the newest frame by label; `null` for nothing. */
+  trainedAs: Readonly<Record<string, number>> | null;
 }
 
 export type Placed<T extends Drawn> = T & { part: Part };
@@ -21,9 +21,11 @@ type ClassSummary = Dataset['classes'][number];
 const GAP_MS = 600_000;
 
 /**
- * Puts every frame into a part. By camera where that gives a class all three parts; else its frames are split by time, with a
- * gap; where there are too few for that they stay with their cameras and the class is not evaluable. Frames inside a gap are
- * left out. Classes come in the byte order of their names.
+ * Puts every frame into a part. By camera where that gives a class all three parts; else the frames of cameras that show no other
+ * class are split by time, with a gap; where there are too few for that they stay with their cameras and the class is not
+ * evaluable. So a camera is in two parts with one class only. Left out are frames inside a gap, and frames to be judged on whose
+ * camera was trained on before: by camera at all, by time as another class or within the gap. Classes come in the byte order of
+ * their names.
  */
 export function splitFrames<T extends Drawn>(drawn: readonly T[]): { placed: Placed<T>[]; classes: ClassSummary[] } {
   const byLabel = new Map<string, T[]>();
@@ -33,7 +35,8 @@ export function splitFrames<T extends Drawn>(drawn: readonly T[]): { placed: Pla
     else byLabel.set(frame.label, [frame]);
   }
   const labels = [...byLabel.keys()].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  const split = labels.map((label) => ({ label, ...splitClass(byLabel.get(label) as T[]) }));
+  const showsOneClass = camerasOfOneClass(drawn);
+  const split = labels.map((label) => ({ label, ...splitClass(byLabel.get(label) as T[], showsOneClass) }));
   const counts = split.map(({ placed }) => countParts(placed));
   const ratios = ratiosOf(counts.map(({ training }) => training));
   return {
@@ -48,14 +51,37 @@ export function splitFrames<T extends Drawn>(drawn: readonly T[]): { placed: Pla
   };
 }
 
-function splitClass<T extends Drawn>(frames: readonly T[]): { how: ClassSummary['split']; placed: Placed<T>[] } {
-  const byCamera = frames
-    .filter(({ cameraPart, wasTrained }) => cameraPart === 'training' || !wasTrained)
-    .map((frame) => ({ ...frame, part: frame.cameraPart }));
+/** Of the drawn frames. */
+function camerasOfOneClass(drawn: readonly Drawn[]): ReadonlySet<number> {
+  const first = new Map<number, string>();
+  const several = new Set<number>();
+  for (const { cameraId, label } of drawn) {
+    const before = first.get(cameraId);
+    if (before === undefined) first.set(cameraId, label);
+    else if (before !== label) several.add(cameraId);
+  }
+  return new Set([...first.keys()].filter((id) => !several.has(id)));
+}
+
+function splitClass<T extends Drawn>(
+  frames: readonly T[],
+  showsOneClass: ReadonlySet<number>,
+): { how: ClassSummary['split']; placed: Placed<T>[] } {
+  const byCamera = placeByCamera(frames);
   if (hasAllParts(byCamera)) return { how: 'camera', placed: byCamera };
-  const byTime = splitByTime(frames);
+  const isFree = ({ cameraId }: Drawn): boolean => showsOneClass.has(cameraId);
+  const byTime = [
+    ...splitByTime(frames.filter(isFree)),
+    // In another part than its other classes a camera would be judged on what it taught.
+    ...placeByCamera(frames.filter((frame) => !isFree(frame))),
+  ];
   return hasAllParts(byTime) ? { how: 'time', placed: byTime } : { how: 'not-evaluable', placed: byCamera };
 }
+
+const placeByCamera = <T extends Drawn>(frames: readonly T[]): Placed<T>[] =>
+  frames
+    .filter(({ cameraPart, trainedAs }) => cameraPart === 'training' || trainedAs === null)
+    .map((frame) => ({ ...frame, part: frame.cameraPart }));
 
 /** The oldest are trained on, the newest are judged on. */
 function splitByTime<T extends Drawn>(frames: readonly T[]): Placed<T>[] {
@@ -71,10 +97,14 @@ function splitByTime<T extends Drawn>(frames: readonly T[]): Placed<T>[] {
     const taken = rest.slice(0, size);
     placed = placed.concat(taken.map((frame) => ({ ...frame, part })));
     const until = (taken.at(-1)?.fetchedAt ?? 0) + GAP_MS;
-    rest = rest.slice(size).filter(({ fetchedAt, wasTrained }) => fetchedAt >= until && !wasTrained);
+    rest = rest.slice(size).filter((frame) => frame.fetchedAt >= until && isNew(frame));
   }
   return [...placed, ...rest.map((frame) => ({ ...frame, part: 'test' as const }))];
 }
+
+/** Whether no earlier snapshot taught another class by its camera, or its own class by a frame that is as new. */
+const isNew = ({ label, fetchedAt, trainedAs }: Drawn): boolean =>
+  Object.entries(trainedAs ?? {}).every(([trained, until]) => trained === label && fetchedAt >= until + GAP_MS);
 
 const countParts = (placed: readonly { part: Part }[]): Record<Part, number> => {
   const counts = { training: 0, reference: 0, test: 0 };

@@ -104,6 +104,21 @@ describe('a snapshot', () => {
     }
   });
 
+  test('judges no class on a camera that taught another one, in this snapshot or in an earlier one', async () => {
+    const both = await bench.labelledCamera('volcano', [9, 8, 7, 6, 5]);
+    // The same camera, turned round, shows a street, and two more cameras do.
+    await bench.frame(both, bench.now - 4 * DAY_MS, { sceneLabel: 'street' });
+    for (let n = 0; n < 2; n++) await bench.labelledCamera('street', [3]);
+    const first = await bench.datasets.create({ name: 'first', perCamera: 9 }, 'anna');
+    expect(first.classes).toMatchObject([
+      { label: 'street', split: 'camera', counts: { training: 1, reference: 1, test: 1 } },
+      { label: 'volcano', split: 'not-evaluable', counts: { training: 5, reference: 0, test: 0 } },
+    ]);
+    // Without the street the camera is free to be cut by time, had it not taught that class before.
+    const later = await bench.datasets.create({ name: 'later', perCamera: 9, classes: ['volcano'] }, 'anna');
+    expect(later.classes).toMatchObject([{ split: 'not-evaluable', counts: { training: 5, test: 0 } }]);
+  });
+
   test('is complete at a full quota: its frames are never evicted', async () => {
     await bench.drop();
     bench = await LearningBench.create({ quotaBytes: 10_000 });

@@ -57,7 +57,7 @@ describe('splitting', () => {
   let serial = 0;
   const frame = (label: string, cameraPart: Part, hours: number, more: Partial<Drawn> = {}): Drawn => ({
     ...{ digest: `d${String(serial++).padStart(4, '0')}`, label, cameraId: serial, fetchedAt: hours * HOUR_MS },
-    ...{ cameraPart, wasTrained: false, ...more },
+    ...{ cameraPart, trainedAs: null, ...more },
   });
 
   test('goes by camera where a class has all parts; classes come in byte order with their ratios', () => {
@@ -79,22 +79,71 @@ describe('splitting', () => {
     });
   });
 
-  test('never judges on a frame that an earlier snapshot trained on', () => {
+  test('by time leaves a camera of another class in its own part', () => {
+    const hours = (cameraId: number) =>
+      Array.from({ length: 10 }, (_, hour) => frame('a', 'training', hour, { cameraId }));
+    const street = parts.map((part) => frame('b', part, 0, { cameraId: 1000 + parts.indexOf(part) }));
+    // Camera 1000 trains as b; its newest frames of a would be test by time.
+    const shared = splitFrames([...hours(2000), ...hours(1000), ...street]);
+    expect(shared.classes.map(({ split }) => split)).toEqual(['time', 'camera']);
+    expect(new Set(shared.placed.filter(({ cameraId }) => cameraId === 1000).map(({ part }) => part))).toEqual(
+      new Set(['training']),
+    );
+    expect(shared.classes[0]?.counts).toEqual({ training: 17, reference: 1, test: 2 });
+    const alone = splitFrames([...hours(1000), ...street]);
+    expect(alone.classes.map(({ split }) => split)).toEqual(['not-evaluable', 'camera']);
+  });
+
+  test('judges by time on frames after those that taught the same class, and never where a camera taught another', () => {
+    const after = (trainedAs: Drawn['trainedAs']) =>
+      splitFrames(Array.from({ length: 10 }, (_, hour) => frame('a', 'training', hour, { cameraId: 1, trainedAs })));
+    expect(after({ a: 6 * HOUR_MS }).classes[0]).toMatchObject({ split: 'time', counts: { training: 7 } });
+    expect(after({ a: 9 * HOUR_MS }).classes[0]?.split).toBe('not-evaluable');
+    expect(after({ a: 6 * HOUR_MS, b: 0 }).classes[0]?.split).toBe('not-evaluable');
+  });
+
+  test('judges by camera on no camera that an earlier snapshot cut by time and trained on', () => {
+    const cameras = [...parts, 'test' as const].map((part, hour) =>
+      frame('a', part, hour, { trainedAs: hour === 2 ? { a: 0 } : null }),
+    );
+    expect(cameras.map(({ cameraPart }) => cameraPart)).toEqual(['training', 'reference', 'test', 'test']);
+    expect(splitFrames(cameras).placed.map(({ digest }) => digest)).not.toContain(cameras[2]?.digest);
+    expect(splitFrames(cameras).classes[0]).toMatchObject({ split: 'camera', counts: { test: 1 } });
+  });
+
+  test('never judges on what was learnt: a camera crosses parts with one class cut by time only', () => {
+    const trained = fc.option(
+      fc.dictionary(fc.constantFrom('0', '1', '2'), fc.integer({ min: 0, max: 99 }), { minKeys: 1 }),
+    );
+    const cameras = fc.array(fc.tuple(fc.constantFrom(...parts), trained), { minLength: 6, maxLength: 6 });
+    const shots = fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 0, max: 99 }), fc.nat(2)), { maxLength: 40 });
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.constantFrom(...parts), fc.integer({ min: 0, max: 99 }), fc.boolean(), fc.nat(2))),
-        (given) => {
-          const frames = given.map(([part, hours, wasTrained, label]) =>
-            frame(`${label}`, part, hours, { wasTrained }),
-          );
-          const { placed, classes } = splitFrames(frames);
-          expect(placed.filter(({ part, wasTrained }) => wasTrained && part !== 'training')).toEqual([]);
-          expect(new Set(placed.map(({ digest }) => digest)).size).toBe(placed.length);
-          for (const { split, counts } of classes) {
-            if (split !== 'not-evaluable') expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
-          }
-        },
-      ),
+      fc.property(cameras, shots, (given, taken) => {
+        const frames = taken.map(([cameraId, hours, label]) => {
+          const [part, known] = given[cameraId] as (typeof given)[number];
+          const trainedAs =
+            known && Object.fromEntries(Object.entries(known).map(([as, hour]) => [as, hour * HOUR_MS]));
+          return frame(`${label}`, part, hours, { cameraId, trainedAs });
+        });
+        const { placed, classes } = splitFrames(frames);
+        expect(new Set(placed.map(({ digest }) => digest)).size).toBe(placed.length);
+        const byTime = classes.filter(({ split }) => split === 'time').map(({ label }) => label);
+        for (const { part, label, fetchedAt, trainedAs } of placed) {
+          if (part === 'training' || trainedAs === null) continue;
+          expect(byTime).toContain(label);
+          expect(Object.keys(trainedAs)).toEqual([label]);
+          expect(fetchedAt).toBeGreaterThan(trainedAs[label] ?? Infinity);
+        }
+        for (let id = 0; id < given.length; id++) {
+          const own = placed.filter(({ cameraId }) => cameraId === id);
+          const labels = [...new Set(own.map(({ label }) => label))];
+          const mayCross = labels.length === 1 && byTime.includes(labels[0] as string);
+          expect(new Set(own.map(({ part }) => part)).size <= 1 || mayCross).toBe(true);
+        }
+        for (const { split, counts } of classes) {
+          if (split !== 'not-evaluable') expect(Math.min(...Object.values(counts))).toBeGreaterThan(0);
+        }
+      }),
     );
   });
 });

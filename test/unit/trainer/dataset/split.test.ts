@@ -149,6 +149,25 @@ describe('leaks', () => {
   });
 });
 
+describe('a camera of a class that was cut by time', () => {
+  const rules = { cutByTime: new Set(['road', 'ski']) };
+  const of = (...shown: [label: number, part: 'training' | 'reference' | 'test'][]) =>
+    findLeaks(datasetOf(shown.map(([label, part], i) => sample(i, label, { group: 'pier', part }))), rules).map(
+      ({ kind, examples }) => [kind, examples[0]],
+    );
+
+  test('leaks where it teaches another class, however that was split', () => {
+    expect(of([1, 'test'], [0, 'training'])).toEqual([['camera', 'camera pier in test and training']]);
+    expect(of([1, 'training'], [0, 'test'])).toHaveLength(1);
+    expect(of([1, 'training'], [2, 'test'])).toHaveLength(1);
+  });
+
+  test('does not where it shows nothing else, or is in one part', () => {
+    expect(of([1, 'training'], [1, 'reference'], [1, 'test'])).toEqual([]);
+    expect(of([1, 'test'], [0, 'test'])).toEqual([]);
+  });
+});
+
 describe('a dataset', () => {
   const samples = [0, 1, 2].flatMap((label) => parts.map((part, i) => sample(label * 3 + i, label, { part })));
 
