@@ -2,7 +2,7 @@ import { AppError, EXIT } from '../common/runtime/errors.ts';
 import type { Backbone } from './backbone/backbone.ts';
 import { LEVEL_TWO } from './levels.ts';
 import { eq2Of } from './eq2-options.ts';
-import { BACKBONE_PRESET, DEFAULT_PRESET, settingsOf } from './presets.ts';
+import { BACKBONE_PRESET, DEFAULT_PRESET, settingsOf, STOPPING } from './presets.ts';
 import type { FusionRuleName } from './fusion/rules.ts';
 import type { LossName } from './losses/losses.ts';
 import type { SamplerName } from './sampling/samplers.ts';
@@ -51,6 +51,8 @@ export interface TrainOptions {
   levelTwoPasses?: number | undefined;
   /** Of level 1, instead of the preset's. */
   learningRate?: number | undefined;
+  /** `best`: stop early and keep the best iteration; `final`: every step, final weights. Default: the preset's. */
+  keep?: 'best' | 'final' | undefined;
   engine?: string | undefined;
   seed?: number | undefined;
   threads?: number | undefined;
@@ -88,6 +90,7 @@ export function settingsFor(options: TrainOptions, backbone: Backbone | undefine
       classifierPasses: options.classifierPasses ?? preset.finish.classifierPasses,
     },
     fusion: fusion ?? preset.fusion,
+    stopping: options.keep === undefined ? preset.stopping : options.keep === 'best' ? STOPPING : undefined,
   };
 }
 

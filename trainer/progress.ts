@@ -29,8 +29,8 @@ export interface ModelProgress {
   hits: number[] | null;
   /** The mixture of classes that it learns to expect: of all steps, each as heavy as its learning rate. */
   prior: number[];
-  /** Smoothed macro-F1 of the best iteration of this phase, where a preset keeps it. */
-  best: { iteration: number; macroF1: number } | null;
+  /** Smoothed macro-F1 of the best iteration of this phase, where it is kept, and the iteration that reached it first. */
+  best: { iteration: number; macroF1: number; since: number } | null;
   /** This phase: stopped early, or every step is taken. */
   finished: boolean;
 }

@@ -85,6 +85,7 @@ function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone
     ['τ', options.tau, settings.finish.tau],
     ['passes of cRT', options.classifierPasses, settings.finish.classifierPasses],
     ['learning rate', options.learningRate, settings.optimiser.learningRate],
+    ['kept weights', options.keep, settings.stopping ? 'best' : 'final'],
     ['engine', options.engine, before.engine],
     ['seed', options.seed, before.seed],
     ['threads', options.threads, before.threads],

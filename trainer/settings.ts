@@ -39,11 +39,18 @@ export interface Settings {
   fusion: FusionRuleName;
   /** Of out-of-fold scores, where the fusion rule or the finish chooses by them. */
   folds: number;
-  /**
-   * Keep the iteration with the best macro-F1 on the reference part, smoothed over `window` iterations, and stop after
-   * `patience` without a better one. `undefined`: final weights, every step, as fair comparisons need it.
-   */
-  stopping: { window: number; patience: number } | undefined;
+  /** `undefined`: final weights, every step, as fair comparisons need it. */
+  stopping: Stopping | undefined;
+}
+
+/**
+ * Keeps the iteration with the best macro-F1 on the reference part, smoothed over `window` iterations, of equal ones the newest,
+ * and ends a phase after `patience` iterations without a better one, once `earliest` (a share) of its steps are taken.
+ */
+export interface Stopping {
+  window: number;
+  patience: number;
+  earliest: number;
 }
 
 export interface Optimiser {

@@ -201,9 +201,9 @@ function iterationsOf({ model, schedule }: Progress, batches: number): number {
   return model.iteration + Math.ceil(Math.max(0, left) / Math.max(1, batches)) + later;
 }
 
-/** Where a preset stops early: the iteration with the best smoothed macro-F1 is kept, and the phase ends without a better one. */
+/** Where a run stops early: the iteration with the best smoothed macro-F1 is kept, and the phase ends without a better one. */
 function keepBest({ progress, weights }: Training): void {
-  const { model, request, iterations } = progress;
+  const { model, request, schedule, iterations } = progress;
   const { stopping } = request.settings;
   if (!stopping) return;
   const scores = iterations
@@ -212,12 +212,23 @@ function keepBest({ progress, weights }: Training): void {
   const newest = scores.slice(-stopping.window);
   const macroF1 = newest.reduce((sum, score) => sum + score, 0) / newest.length;
   const iteration = scores.length;
-  if (!model.best || macroF1 > model.best.macroF1) {
-    model.best = { iteration, macroF1 };
+  const isBetter = !model.best || macroF1 > model.best.macroF1 + TIE;
+  // With few reference images many iterations are equally good: the newest of them has learned longest.
+  if (isBetter || macroF1 > (model.best?.macroF1 ?? 0) - TIE) {
+    model.best = { iteration, macroF1, since: isBetter ? iteration : (model.best?.since ?? iteration) };
     weights.best = weights.current.parameters;
   }
-  if (iteration - model.best.iteration >= stopping.patience) model.finished = true;
+  const isLate = model.steps >= stopping.earliest * phaseOf(progress).steps;
+  if (!isLate || iteration - (model.best?.since ?? iteration) < stopping.patience) return;
+  model.finished = true;
+  const newestReport = iterations.at(-1);
+  // Nothing of this model comes after it.
+  if (newestReport && schedule.phases[model.run].length === model.phase + 1)
+    newestReport.iterations = newestReport.iteration;
 }
+
+/** Equal figures of different sums differ in the 16th digit. */
+const TIE = 1e-12;
 
 async function interrupt(training: Training, session: TrainSession): Promise<never> {
   training.weights.current = await session.state();

@@ -13,6 +13,12 @@ What it does
       that did not see the pictures, among those that cost M0 at most .005 accuracy, else the mean of both.
   So the fused model keeps M0's accuracy on what is frequent and gains M1's eye for what is rare.
 
+Stopping
+  The presets small and modern, and so the fleet's runs, judge each iteration by macro F1 on the reference part, smoothed
+  over 3: the best one is kept (of equal ones the newest), and after half of the passes a model stops when 8 brought
+  nothing better. --keep final takes every step and the last weights, as the presets paper and authors-2019, the
+  benchmark (all rows with equal steps) and --demo (within its seconds) do.
+
 On a backbone
   --backbone takes a trunk that "camfleet backbone import" or "fetch" made. Level 1 trains a head (pooling, 1024
   units, classes) on the frozen trunk; level 2 trains the blocks behind its cut (mixed9 and mixed10 of

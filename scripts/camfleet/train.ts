@@ -44,6 +44,7 @@ interface TrainFlags {
   budget?: number;
   passes?: number;
   learningRate?: number;
+  keep?: 'best' | 'final';
   engine?: string;
   seed?: number;
   threads?: number;
@@ -90,6 +91,12 @@ export function addTrainCommand(program: Command, context: Context): void {
     .option('--passes <n>', 'so many passes over the training part instead', wholeNumber(1, 100_000))
     .option('--passes-2 <n>', 'so many passes of level 2', wholeNumber(1, 100_000))
     .option('--learning-rate <x>', 'at the first step of level 1, instead of the preset’s', decimal)
+    .addOption(
+      new Option('--keep <which>', 'best iteration on the reference part, stopping early, or final weights').choices([
+        'best',
+        'final',
+      ]),
+    )
     .option('--engine <name>', `${ENGINE_NAMES.join(' or ')} (default: ${ENGINE_NAMES[0]})`)
     .option('--seed <n>', 'of weights, orders and augmentation (default: 1)', wholeNumber(0, SEED_LIMIT))
     .option('--threads <n>', 'of the engine (default: all cores)', wholeNumber(1, 1024))
@@ -153,10 +160,10 @@ async function demo(flags: TrainFlags, context: Context, signal: AbortSignal): P
 /** What a flag leaves open is left to the checkpoint or to the defaults. */
 function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'resume'> {
   const { manifest, split, force, name, preset, passes, learningRate, engine, seed, threads } = flags;
-  const { levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration } = flags;
+  const { levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration, keep } = flags; // prettier-ignore
   return {
     ...{ manifest, split, force, name, preset, passes, learningRate, engine, seed, threads },
-    ...{ levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration },
+    ...{ levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration, keep },
     ...{ tau: flags.tau, classifierPasses: flags.crt, levelTwoPasses: flags.passes2, keyFile: flags.key },
     ...(flags.budget !== undefined && { budgetSeconds: flags.budget }),
   };

@@ -36,7 +36,9 @@ export async function runDemo(options: DemoOptions, hooks: TrainHooks = {}): Pro
     onProgress: (done, all) => hooks.onStage?.('draws cameras', done, all),
     ...(hooks.signal && { signal: hooks.signal }),
   });
-  const outcome = await train({ budgetSeconds: DEMO_BUDGET_SECONDS, ...options, dataset }, hooks);
+  // Every step of its own small budget, as M0 and M1 are compared.
+  const keep = options.keep ?? 'final';
+  const outcome = await train({ budgetSeconds: DEMO_BUDGET_SECONDS, ...options, keep, dataset }, hooks);
   return { ...outcome, seed, figures: figuresOf(outcome.report) };
 }
 

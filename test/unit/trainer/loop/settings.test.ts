@@ -80,6 +80,14 @@ describe('presets', () => {
     expect([views, fusion, stopping, finish.calibration]).toEqual(['fresh', 'paper', undefined, 'none']);
   });
 
+  test('of the product stop early, which final weights forbid; those of the paper do not, unless asked', () => {
+    const early = { window: 3, patience: 8, earliest: 0.5 };
+    expect([settingsOf('small').stopping, settingsOf('modern').stopping]).toEqual([early, early]);
+    expect(settingsOf('authors-2019').stopping).toBeUndefined();
+    expect(requestOf(options).settings.stopping).toEqual(early);
+    expect(requestOf({ ...options, keep: 'final' }).settings.stopping).toBeUndefined();
+  });
+
   test('modern is the mode that the benchmark judges, setting by setting', () => {
     const { batch, optimiser, passes, sampling, finish, fusion, folds } = settingsOf('modern');
     const judged = BENCHMARK_SETTINGS;
@@ -144,7 +152,8 @@ describe('a request', () => {
   test.each([
     ['seed', { seed: 4 }],
     ['threads', { threads: 3 }],
-    ['preset', { preset: 'product' }],
+    ['preset', { preset: 'modern' }],
+    ['kept weights', { keep: 'final' as const }],
     ['learning rate', { learningRate: 0.2 }],
     ['engine', { engine: 'tfjs-node-gpu' }],
   ])('that resumes may not change the %s', (what, change) => {
