@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Part } from '../common/domain/dataset.ts';
 import { parts } from '../common/domain/dataset.ts';
-import { basicAugmentation } from './dataset/augment/draw.ts';
+import { basicAugmentation, laterAugmentation } from './dataset/augment/draw.ts';
 import type { Augmentation } from './dataset/augment/draw.ts';
 import type { Dataset, DatasetSample } from './dataset/dataset.ts';
 import { countsOf, indicesOf } from './dataset/dataset.ts';
@@ -17,6 +17,7 @@ const CHUNK = 64;
 
 export const AUGMENTATIONS: Record<Settings['augmentation'], Augmentation | null> = {
   basic: basicAugmentation,
+  'keras-2.1.4': laterAugmentation,
   none: null,
 };
 

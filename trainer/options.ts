@@ -7,7 +7,7 @@ import type { FusionRuleName } from './fusion/rules.ts';
 import type { LossName } from './losses/losses.ts';
 import type { SamplerName } from './sampling/samplers.ts';
 import { authorsEq2 } from './sampling/samplers/authors-2019.ts';
-import type { FinishSettings, LevelSettings, SamplingSettings, Settings } from './settings.ts';
+import type { AugmentationName, FinishSettings, LevelSettings, SamplingSettings, Settings } from './settings.ts';
 
 /** What a run is asked to do. What is left out is taken from the checkpoint when resuming, else from `DEFAULTS`. */
 export interface TrainOptions {
@@ -31,6 +31,8 @@ export interface TrainOptions {
   views?: 'fresh' | number | undefined;
   /** Where activations are kept; default: `features` in `out`. One run at a time may use a folder. */
   features?: string | undefined;
+  /** Of the training part; default: the preset's. */
+  augmentation?: AugmentationName | undefined;
   /** Of M1; M0 is plainly trained. */
   sampler?: SamplerName | undefined;
   loss?: LossName | undefined;
@@ -49,8 +51,9 @@ export interface TrainOptions {
   passes?: number | undefined;
   /** Passes of level 2. */
   levelTwoPasses?: number | undefined;
-  /** Of level 1, instead of the preset's. */
+  /** Of level 1 and of level 2, instead of the preset's. */
   learningRate?: number | undefined;
+  levelTwoLearningRate?: number | undefined;
   /** `best`: stop early and keep the best iteration; `final`: every step, final weights. Default: the preset's. */
   keep?: 'best' | 'final' | undefined;
   engine?: string | undefined;
@@ -76,6 +79,7 @@ export function settingsFor(options: TrainOptions, backbone: Backbone | undefine
     ...preset,
     ...(backbone && { input: inputOf(backbone) }),
     ...(views !== undefined && { views }),
+    augmentation: options.augmentation ?? preset.augmentation,
     optimiser: learningRate === undefined ? optimiser : { ...optimiser, learningRate },
     levelTwo: levelTwoOf(preset, options, backbone),
     sampling: {
@@ -113,7 +117,7 @@ function checkNetwork({ preset, network }: Settings, options: TrainOptions, back
   }
   if (network === 'backbone') return;
   if (backbone) throw usage(`The preset ${preset} trains a network from scratch and takes no backbone.`);
-  for (const name of ['levels', 'views', 'features', 'levelTwoPasses'] as const) {
+  for (const name of ['levels', 'views', 'features', 'levelTwoPasses', 'levelTwoLearningRate'] as const) {
     if (options[name] === undefined) continue;
     throw usage(
       `The preset ${preset} trains a network from scratch, which has no ${name}; name a backbone with --backbone.`,
@@ -128,7 +132,7 @@ function inputOf({ input }: Backbone): Settings['input'] {
 
 /** Level 2 where it is asked for or the preset has it, and where the backbone has layers behind its cut. */
 function levelTwoOf(preset: Settings, options: TrainOptions, backbone: Backbone | undefined): LevelSettings | null {
-  const { levels, levelTwoPasses } = options;
+  const { levels, levelTwoPasses, levelTwoLearningRate } = options;
   const wanted = levels === undefined ? preset.levelTwo : levels === 2 ? (preset.levelTwo ?? LEVEL_TWO) : null;
   if (backbone && backbone.top.stages.length === 0) {
     if (levels !== 2) return null;
@@ -136,7 +140,13 @@ function levelTwoOf(preset: Settings, options: TrainOptions, backbone: Backbone 
       `The backbone ${backbone.name} has no layers behind its cut that level 2 could train: it is trained in level 1 only.`,
     );
   }
-  return wanted && levelTwoPasses !== undefined ? { ...wanted, passes: levelTwoPasses } : wanted;
+  if (!wanted) return null;
+  const { passes, optimiser } = wanted;
+  return {
+    ...wanted,
+    passes: levelTwoPasses ?? passes,
+    optimiser: { ...optimiser, learningRate: levelTwoLearningRate ?? optimiser.learningRate },
+  };
 }
 
 const usage = (message: string): AppError => new AppError('TRAIN_OPTIONS', message, { details: { exit: EXIT.usage } });

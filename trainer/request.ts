@@ -69,6 +69,14 @@ function checkDoubleCorrection({ sampling, losses, allowDoubleCorrection }: Sett
 function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone | undefined): TrainRequest {
   const { settings } = before;
   const given: [string, unknown, unknown][] = [
+    ['manifest', options.manifest, before.manifest],
+    ['--force', options.force, before.force],
+    ['name', options.name, before.name],
+    ['augmentation', options.augmentation, settings.augmentation],
+    ['--allow-double-correction', options.allowDoubleCorrection, settings.allowDoubleCorrection],
+    // Its passes were fixed when it began.
+    ['budget', options.budgetSeconds, before.budgetSeconds],
+    ['learning rate of level 2', options.levelTwoLearningRate, settings.levelTwo?.optimiser.learningRate],
     ['preset', options.preset, settings.preset],
     ['backbone', backbone?.digest, before.backbone?.digest],
     ['levels', options.levels, settings.levelTwo ? 2 : 1],
@@ -97,7 +105,7 @@ function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone
     if (now === undefined || now === then) continue;
     throw new AppError(
       'SETTINGS_CHANGED',
-      `The run in ${options.out} was started with ${what} ${String(then)}, not ${String(now)}. Leave it out to go on, or ` +
+      `The run in ${options.out} was started with ${inWords(what, then)}, not ${String(now)}. Leave it out to go on, or ` +
         'start a new run in another folder.',
       { details: { exit: EXIT.usage } },
     );
@@ -108,6 +116,11 @@ function resumed(options: TrainOptions, before: TrainRequest, backbone: Backbone
     features: options.features === undefined ? before.features : resolve(options.features),
     ...(backbone && { backbone: { folder: resolve(backbone.folder), digest: backbone.digest } }),
   };
+}
+
+/** A value of `null` or nothing was left out, or does not exist in this run. */
+function inWords(what: string, value: unknown): string {
+  return value === null || value === undefined ? `no ${what}` : `${what} ${String(value)}`;
 }
 
 const usage = (message: string): AppError => new AppError('TRAIN_OPTIONS', message, { details: { exit: EXIT.usage } });

@@ -24,7 +24,7 @@ export interface Settings {
   /** The blocks behind the cut of a backbone, trained on with the head; `null`: level 1 only. */
   levelTwo: LevelSettings | null;
   /** As Keras' ImageDataGenerator draws it; reference and test images are never augmented. */
-  augmentation: 'basic' | 'none';
+  augmentation: AugmentationName;
   /**
    * `fresh`: each repetition of an image is warped anew and goes through the trunk. A number: at most so many warped views of an
    * image, their activations kept on disk and used in turn; an approximation. Read by backbone runs only.
@@ -52,6 +52,10 @@ export interface Stopping {
   patience: number;
   earliest: number;
 }
+
+/** `basic`: the Keras of the paper's time, which takes a shear of .2 for radians; `keras-2.1.4`: for degrees, as later ones do. */
+export const augmentationNames = ['basic', 'keras-2.1.4', 'none'] as const;
+export type AugmentationName = (typeof augmentationNames)[number];
 
 export interface Optimiser {
   /** At the first step; falls along half a cosine. */

@@ -249,11 +249,11 @@ async function checkpoint({ folder, progress, weights }: Training): Promise<void
 function diverged({ progress, folder }: Training, loss: number): AppError {
   const { model, request } = progress;
   const { learningRate: start } = rateOf(progress).optimiser;
-  const isAsked = phaseOf(progress).level === 1 ? ` (it began at ${start}; try --learning-rate ${start / 4})` : '';
+  const option = phaseOf(progress).level === 1 ? '--learning-rate' : '--learning-rate-2';
   return new AppError(
     'TRAINING_DIVERGED',
     `The loss of ${model.run.toUpperCase()} became ${loss} in iteration ${model.iteration} of preset ${request.settings.preset}. ` +
-      `Lower the learning rate in a new run${isAsked}. The checkpoint of the last good iteration is in ${folder}.`,
+      `Lower the learning rate in a new run (it began at ${start}; try ${option} ${start / 4}). The checkpoint of the last good iteration is in ${folder}.`,
   );
 }
 

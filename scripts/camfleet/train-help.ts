@@ -25,7 +25,12 @@ On a backbone
   InceptionV3) on with the head. Until the last level M1 samples all classes alike. Any other ONNX network has
   level 1 only. Agents run the trunk once a frame; after level 2 both heads carry blocks, which costs more.
   --views K keeps the activations of K warped views of each picture on disk: an approximation, and hours less.
-  --loss and --sampler are M1's; M0 is always plain transfer learning with basic augmentation.
+  --loss and --sampler are M1's; M0 is always plain transfer learning.
+
+Augmentation
+  basic: rotation by 10 degrees, shifts by .2, shear by .2 radians and flips, as Keras drew them in the paper's time (up to
+  2.1.2). keras-2.1.4: the same settings as later ones read them, .2 degrees, which is hardly any shear. none: pictures
+  as they are. It belongs to the run, is kept in its checkpoint, and cached views of one are never taken for another's.
 
 Data
   DIR is what "camfleet datasets pull NAME DIR" writes, a folder with one folder of pictures a class (and
@@ -36,6 +41,8 @@ Result, below --out
   report.html and report.json, classes.csv, iterations.csv; artifact/, signed with this trainer's key, which a
   coordinator takes and agents load; checkpoint.bin, from which --resume goes on after Ctrl-C (on onnxruntime
   bit for bit).
+  --resume takes everything from there; what else is given must be what the run was started with, or it is refused.
+  Only --dataset, --features, --backbone (where those lie now) and --key may differ.
 
 Examples
   $ camfleet train --demo

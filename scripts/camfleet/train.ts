@@ -9,6 +9,8 @@ import type { FusionRuleName } from '../../trainer/fusion/rules.ts';
 import { lossNames } from '../../trainer/losses/losses.ts';
 import type { LossName } from '../../trainer/losses/losses.ts';
 import { BACKBONE_PRESET, DEFAULT_PRESET, PRESETS } from '../../trainer/presets.ts';
+import { augmentationNames } from '../../trainer/settings.ts';
+import type { AugmentationName } from '../../trainer/settings.ts';
 import { samplerNames } from '../../trainer/sampling/samplers.ts';
 import type { SamplerName } from '../../trainer/sampling/samplers.ts';
 import { DEMO_BUDGET_SECONDS } from '../train-demo/cameras.ts';
@@ -31,6 +33,7 @@ interface TrainFlags {
   data: string;
   levels?: 1 | 2;
   views?: 'fresh' | number;
+  augmentation?: AugmentationName;
   features?: string;
   sampler?: SamplerName;
   loss?: LossName;
@@ -44,6 +47,7 @@ interface TrainFlags {
   budget?: number;
   passes?: number;
   learningRate?: number;
+  learningRate2?: number;
   keep?: 'best' | 'final';
   engine?: string;
   seed?: number;
@@ -75,6 +79,11 @@ export function addTrainCommand(program: Command, context: Context): void {
     .addOption(new Option('--levels <n>', '1: the head; 2: then the blocks behind the cut, too').argParser(levels))
     .option('--views <k>', '"fresh", or at most so many cached views of a picture, 1 to 32', views)
     .option('--features <dir>', 'where activations are kept; runs may share it, one at a time (default: OUT/features)')
+    .addOption(
+      new Option('--augmentation <name>', 'of training pictures; both shear by .2: radians or degrees').choices(
+        augmentationNames,
+      ),
+    )
     .addOption(new Option('--sampler <name>', 'of M1, instead of the preset’s').choices(samplerNames))
     .addOption(new Option('--loss <name>', 'of M1 (default: ce)').choices(lossNames))
     .option('--eq2 <list>', 'other than the preset’s, e.g. form=literal,floor=0,cap=30,exponent=1,ema=.5,shrinkage=1')
@@ -91,6 +100,7 @@ export function addTrainCommand(program: Command, context: Context): void {
     .option('--passes <n>', 'so many passes over the training part instead', wholeNumber(1, 100_000))
     .option('--passes-2 <n>', 'so many passes of level 2', wholeNumber(1, 100_000))
     .option('--learning-rate <x>', 'at the first step of level 1, instead of the preset’s', decimal)
+    .option('--learning-rate-2 <x>', 'the same of level 2', decimal)
     .addOption(
       new Option('--keep <which>', 'best iteration on the reference part, stopping early, or final weights').choices([
         'best',
@@ -126,6 +136,9 @@ async function runTrain(flags: TrainFlags, context: Context): Promise<void> {
 async function once(flags: TrainFlags, context: Context, signal: AbortSignal): Promise<void> {
   if (flags.dataset === undefined && flags.resume === undefined) {
     throw new AppError('USAGE', 'Say what to train on: --dataset DIR, --resume DIR or --demo.');
+  }
+  if (flags.resume !== undefined && flags.out !== undefined && resolve(flags.out) !== resolve(flags.resume)) {
+    throw new AppError('USAGE', '--resume goes on in the folder that it names; leave out --out.');
   }
   const out =
     flags.resume ?? flags.out ?? join('data/training', `${basename(resolve(flags.dataset as string))}-${timeNow()}`);
@@ -164,7 +177,14 @@ function optionsOf(flags: TrainFlags): Omit<TrainOptions, 'out' | 'dataset' | 'r
   return {
     ...{ manifest, split, force, name, preset, passes, learningRate, engine, seed, threads },
     ...{ levels: upTo, views: seen, features, sampler, loss, eq2, allowDoubleCorrection, fusion, calibration, keep },
-    ...{ tau: flags.tau, classifierPasses: flags.crt, levelTwoPasses: flags.passes2, keyFile: flags.key },
+    ...{
+      tau: flags.tau,
+      classifierPasses: flags.crt,
+      levelTwoPasses: flags.passes2,
+      augmentation: flags.augmentation,
+      levelTwoLearningRate: flags.learningRate2,
+      keyFile: flags.key,
+    },
     ...(flags.budget !== undefined && { budgetSeconds: flags.budget }),
   };
 }

@@ -144,6 +144,15 @@ describe('on a backbone with blocks behind its cut', () => {
     expect(resumed.report.iterations.map(({ loss }) => loss)).toEqual(whole.report.iterations.map(({ loss }) => loss));
   });
 
+  test('a level 2 that diverges names the option that lowers its rate, and obeys it', async () => {
+    const asked = { preset: 'paper', learningRate: 0.05, passes: 1, levelTwoPasses: 1 } as const;
+    await expect(train(optionsOf('wild', { ...asked, levelTwoLearningRate: 1e30 }), withBlocks)).rejects.toThrow(
+      /it began at 1e\+30; try --learning-rate-2 2\.5e\+29/,
+    );
+    const { report } = await train(optionsOf('calm', { ...asked, levelTwoLearningRate: 1e-5 }), withBlocks);
+    expect(report.settings).toMatchObject({ levelTwo: { passes: 1, optimiser: { learningRate: 1e-5 } } });
+  });
+
   test('the mean of both heads, where it is chosen, is what agents decide by', async () => {
     const { report, model } = await train(optionsOf('run', { levels: 1, levelTwoPasses: undefined, fusion: 'mean', calibration: 'temperature', tau: 1 }), withBlocks); // prettier-ignore
     expect(model.manifest.fusion?.rule).toBe('mean');

@@ -1,7 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { iterationReportSchema } from '../../../common/domain/training.ts';
+import type { TrainingReport } from '../../../common/domain/training.ts';
 import { EXIT } from '../../../common/runtime/errors.ts';
 import { runCommand } from '../../../scripts/camfleet/program.ts';
 import { makeTestFolder } from '../../support/folder.ts';
@@ -77,6 +78,39 @@ test('Ctrl-C saves what there is and says how to go on, which then takes the rem
   const { exit, out } = await camfleetTrain('--resume', join(folder, 'run'), '--json');
   expect(exit).toBe(EXIT.done);
   expect(out.trim().split('\n')).toHaveLength(4);
+});
+
+test('--augmentation decides what is learnt, stands in the report, and cannot change in the middle of a run', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  const losses: number[][] = [];
+  for (const kind of ['basic', 'keras-2.1.4', 'none']) {
+    const out = join(folder, kind);
+    const { exit } = await camfleetTrain(...onTiny('--passes', '1', '--augmentation', kind, '--json', '--out', out));
+    expect(exit).toBe(EXIT.done);
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as TrainingReport;
+    expect(report.settings['augmentation']).toBe(kind);
+    losses.push(report.iterations.map(({ loss }) => loss));
+  }
+  expect(new Set(losses.map(String)).size).toBe(3);
+  const resumed = await camfleetTrain('--resume', join(folder, 'none'), '--augmentation', 'basic');
+  expect(resumed).toMatchObject({ exit: EXIT.usage, out: '' });
+  expect(resumed.err).toContain('started with augmentation none, not basic');
+});
+
+test('--resume refuses what the run was not started with instead of ignoring it', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  expect((await camfleetTrain(...onTiny('--passes', '1'))).exit).toBe(EXIT.done);
+  for (const [more, said] of [
+    [['--budget', '5'], 'started with budget 600, not 5'],
+    [['--manifest', 'other.json'], 'started with manifest parts.json, not other.json'],
+    [['--force'], 'started with --force false, not true'],
+    [['--name', 'harbours'], 'started with no name, not harbours'],
+    [['--allow-double-correction'], 'started with --allow-double-correction false, not true'],
+    [['--out', join(folder, 'elsewhere')], 'leave out --out'],
+  ] as const) {
+    const { exit, err } = await camfleetTrain('--resume', join(folder, 'run'), ...more);
+    expect([exit, err]).toEqual([EXIT.usage, expect.stringContaining(said)]);
+  }
 });
 
 test('says what is wrong with a command line, and exits with 2', async () => {

@@ -28,6 +28,9 @@ export const basicAugmentation: Augmentation = {
   order: 0,
 };
 
+/** The same settings as Keras has understood them since 2.1.3: its shear of .2 degrees is nearly none. */
+export const laterAugmentation: Augmentation = { ...basicAugmentation, shearUnit: 'degrees' };
+
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
 /**

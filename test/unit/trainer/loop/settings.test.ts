@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BENCHMARK_SETTINGS } from '../../../../trainer/benchmark/settings.ts';
+import { AUGMENTATIONS } from '../../../../trainer/images.ts';
 import { eq2Of } from '../../../../trainer/eq2-options.ts';
 import { PRESETS, settingsOf } from '../../../../trainer/presets.ts';
 import { requestOf } from '../../../../trainer/request.ts';
@@ -138,6 +139,17 @@ test('the sampler of the authors’ program stands in the settings as it samples
   expect(() => requestOf({ ...asked, eq2: 'floor=.25' })).toThrow(/only ema and shrinkage/);
 });
 
+describe('augmentation', () => {
+  test('is basic unless asked, which shears by radians; keras-2.1.4 by degrees, and nothing else is different', () => {
+    expect(requestOf(options).settings.augmentation).toBe('basic');
+    expect(requestOf({ ...options, augmentation: 'keras-2.1.4' }).settings.augmentation).toBe('keras-2.1.4');
+    const [basic, later] = [AUGMENTATIONS['basic'], AUGMENTATIONS['keras-2.1.4']];
+    expect(basic).toMatchObject({ shear: 0.2, shearUnit: 'radians' });
+    expect(later).toEqual({ ...basic, shearUnit: 'degrees' });
+    expect(AUGMENTATIONS['none']).toBeNull();
+  });
+});
+
 describe('a request', () => {
   test('needs a dataset', () => {
     expect(() => requestOf({ out: 'run', keyFile: 'key.pem' })).toThrow(/which dataset/);
@@ -149,6 +161,12 @@ describe('a request', () => {
     expect(resumed).toEqual({ ...before, dataset: '/moved' });
   });
 
+  test('takes once more what the resumed run was started with, as trainers of a fleet do', () => {
+    const asked = { ...options, name: 'spring', manifest: 'parts.json', force: true, budgetSeconds: 9, augmentation: 'none' } as const; // prettier-ignore
+    const before = requestOf(asked);
+    expect(requestOf(asked, before)).toEqual(before);
+  });
+
   test.each([
     ['seed', { seed: 4 }],
     ['threads', { threads: 3 }],
@@ -156,6 +174,13 @@ describe('a request', () => {
     ['kept weights', { keep: 'final' as const }],
     ['learning rate', { learningRate: 0.2 }],
     ['engine', { engine: 'tfjs-node-gpu' }],
+    ['augmentation', { augmentation: 'keras-2.1.4' as const }],
+    ['budget', { budgetSeconds: 60 }],
+    ['no manifest', { manifest: 'parts.json' }],
+    ['--force', { force: true }],
+    ['no name', { name: 'harbours' }],
+    ['--allow-double-correction', { allowDoubleCorrection: true }],
+    ['no learning rate of level 2', { levelTwoLearningRate: 1e-5 }],
   ])('that resumes may not change the %s', (what, change) => {
     const before = requestOf({ ...options, seed: 3, threads: 2, engine: 'onnxruntime' });
     expect(() => requestOf({ ...options, ...change }, before)).toThrow(`started with ${what}`);
