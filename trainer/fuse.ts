@@ -21,6 +21,8 @@ export interface TrainedPair {
 export interface Judgement {
   ratios: number[];
   choice: FusionChoice;
+  /** Beside the paper's T_r: the one searched on the reference part, judged on the test part. */
+  searched: NonNullable<TrainingReport['fusion']['searched']> | undefined;
   reference: TrainingReport['reference'];
   test: TrainingReport['test'];
 }
@@ -44,7 +46,18 @@ export async function fuseAndJudge(
     fused: judged(of, predictFused(choice, ratios, of)),
   });
   const { m0, m1, fused } = all(reference);
-  return { ratios, choice, reference: { m0, m1, fused }, test: all(test) };
+  const searched = rule === 'paper' ? chooseFusion('search', { ratios, reference }) : undefined;
+  return {
+    ratios,
+    choice,
+    searched: searched && {
+      threshold: searched.threshold,
+      rule: searched.reason,
+      test: judged(test, predictFused(searched, ratios, test)),
+    },
+    reference: { m0, m1, fused },
+    test: all(test),
+  };
 }
 
 async function scoresOf(images: TrainingImages, { m0, m1, level }: TrainedPair, part: Part): Promise<ScoredImages> {

@@ -76,6 +76,8 @@ export const trainingReportSchema = z.object({
     name: z.string().optional(),
     kind: z.enum(['threshold', 'mean']).optional(),
     curveOf: z.enum(['reference', 'out-of-fold']).optional(),
+    /** Where the paper's T_r decides: the one that the reference part would have chosen, and what it gives on the test part. */
+    searched: z.object({ threshold: z.number(), rule: z.string(), test: evaluationSchema }).optional(),
   }),
   /** What was done to both models' scores before they were fused, chosen on images that they did not learn or on the reference part. */
   adjustments: z

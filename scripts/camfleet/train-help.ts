@@ -9,7 +9,7 @@ What it does
       (the presets paper and authors-2019 have neither bound, and list the classes that were starved).
   Fusion (Eq. 3)  J0 and J1 are what both say, R_j = positives / negatives of class j in training. Both R above
       T_r: M0 decides. Both below: M1. Else the one with the larger score. T_r is searched on the reference part.
-      --fusion paper: T_r = .3. search: best macro F1 on the reference part. modern: best out of fold, by models
+      --fusion paper: T_r = .3, and beside it the searched one with its test figures. search: best macro F1 on the reference part. modern: best out of fold, by models
       that did not see the pictures, among those that cost M0 at most .005 accuracy, else the mean of both.
   So the fused model keeps M0's accuracy on what is frequent and gains M1's eye for what is rare.
 

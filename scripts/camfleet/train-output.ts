@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { IterationReport } from '../../common/domain/training.ts';
+import type { Evaluation, IterationReport } from '../../common/domain/training.ts';
 import type { TrainingOutcome } from '../../trainer/main.ts';
 import { REPORT_FILES } from '../../trainer/report/write.ts';
 import type { DemoFigures, DemoResult } from '../train-demo/demo.ts';
@@ -60,13 +60,20 @@ function timeLeft(seconds: number): string {
 
 const figure = (value: number): string => value.toFixed(3);
 
+const figuresOf = ({ macroF1, accuracy, weightedF1 }: Evaluation): string[] =>
+  [macroF1, accuracy, weightedF1].map(figure);
+
 /** The last object of `--json`. */
 function summaryOf({ report, artifact, model }: TrainingOutcome) {
+  const { searched } = report.fusion;
   return {
     artifact,
     version: model.version,
     metrics: model.manifest.metrics,
     threshold: report.fusion.threshold,
+    ...(searched && {
+      searched: { threshold: searched.threshold, macroF1: searched.test.macroF1, accuracy: searched.test.accuracy },
+    }),
     report: join(artifact, '..', REPORT_FILES.json),
     page: join(artifact, '..', REPORT_FILES.page),
     seconds: report.seconds,
@@ -78,14 +85,18 @@ export function showOutcome(terminal: Terminal, outcome: TrainingOutcome, { json
   if (json) return terminal.out(`${JSON.stringify(summaryOf(outcome))}\n`);
   const { report, artifact, model } = outcome;
   const { test, dataset, counts, ratios, iterations } = report;
+  const { searched } = report.fusion;
   const last = iterations.filter(({ run }) => run === 'm1').at(-1);
   terminal.out(
     table(
       ['TEST PART', 'MACRO F1', 'ACCURACY', 'WEIGHTED F1'],
-      (['m0', 'm1', 'mean', 'fused'] as const).map((name) => [
-        name === 'm0' || name === 'm1' ? name.toUpperCase() : name,
-        ...[test[name].macroF1, test[name].accuracy, test[name].weightedF1].map(figure),
-      ]),
+      [
+        ...(['m0', 'm1', 'mean', 'fused'] as const).map((name) => [
+          name === 'm0' || name === 'm1' ? name.toUpperCase() : name,
+          ...figuresOf(test[name]),
+        ]),
+        ...(searched ? [[`T_r = ${figure(searched.threshold)}, searched`, ...figuresOf(searched.test)]] : []),
+      ],
     ),
   );
   terminal.out('\n');

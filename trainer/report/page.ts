@@ -40,11 +40,15 @@ const warningsOf = ({ warnings }: TrainingReport): string =>
   warnings.length === 0 ? '' : `<ul class="warnings">${warnings.map((one) => `<li>${escape(one)}</li>`).join('')}</ul>`;
 
 function results({ test, reference, fusion }: TrainingReport): string {
+  const { searched } = fusion;
   const rows = [
     ['M0, plainly trained', test.m0, reference.m0],
     ['M1, trained by dynamic sampling', test.m1, reference.m1],
     ['mean of both (control)', test.mean, undefined],
     [fusion.kind === 'mean' ? 'fused: the mean' : 'fused by Eq. 3', test.fused, reference.fused],
+    ...(searched
+      ? [[`the same at T_r = ${figure3(searched.threshold)}, searched`, searched.test, undefined] as const]
+      : []),
   ] as const;
   const body = rows.map(
     ([name, onTest, onReference]) =>
@@ -79,6 +83,9 @@ function thresholdFigure({ fusion }: TrainingReport): string {
   // Thresholds crowd near 0, where the rare classes are: places are by rank, not by value.
   const x = curve.map((_, i) => i);
   const at = curve.findIndex((point) => point.threshold >= threshold);
+  const beside = fusion.searched
+    ? ` Searched, T_r would be ${figure3(fusion.searched.threshold)}: ${fusion.searched.rule}`
+    : '';
   return (
     lines({
       title: `Macro F1 and accuracy ${curveOf === 'out-of-fold' ? 'out of fold' : 'on the reference part'} for each interval of T_r`,
@@ -90,7 +97,7 @@ function thresholdFigure({ fusion }: TrainingReport): string {
         { name: 'accuracy', values: curve.map((point) => point.accuracy) },
       ],
       mark: { x: at < 0 ? curve.length - 1 : at, words },
-    }) + `<p>${escape(rule)}</p>`
+    }) + `<p>${escape(`${rule}${beside}`)}</p>`
   );
 }
 

@@ -54,11 +54,15 @@ export function reportOf(input: ReportInput): TrainingReport {
 
 function fusionOf({ progress, judged, adjusted }: ReportInput): Pick<TrainingReport, 'fusion' | 'adjustments'> {
   const { kind, reason, threshold, curve } = judged.choice;
+  const { searched } = judged;
   const name = progress.request.settings.fusion;
   const { adjustments, chosenBy } = adjusted;
   const of = (run: TrainedRun) => ({ temperature: adjustments[run].temperature, tau: adjustments[run].tau });
   return {
-    fusion: { rule: reason, threshold, curve, name, kind, curveOf: name === 'modern' ? 'out-of-fold' : 'reference' },
+    fusion: {
+      ...{ rule: reason, threshold, curve, name, kind, curveOf: name === 'modern' ? 'out-of-fold' : 'reference' },
+      ...(searched && { searched }),
+    },
     ...(chosenBy && { adjustments: { chosenBy, m0: of('m0'), m1: of('m1') } }),
   };
 }

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { iterationReportSchema } from '../../../common/domain/training.ts';
+import { iterationReportSchema, trainingReportSchema } from '../../../common/domain/training.ts';
 import type { TrainingReport } from '../../../common/domain/training.ts';
 import { EXIT } from '../../../common/runtime/errors.ts';
 import { runCommand } from '../../../scripts/camfleet/program.ts';
@@ -95,6 +95,33 @@ test('--augmentation decides what is learnt, stands in the report, and cannot ch
   const resumed = await camfleetTrain('--resume', join(folder, 'none'), '--augmentation', 'basic');
   expect(resumed).toMatchObject({ exit: EXIT.usage, out: '' });
   expect(resumed.err).toContain('started with augmentation none, not basic');
+});
+
+test('beside the paper’s T_r it shows the searched one with its test figures, in table, JSON and report', async () => {
+  await writeTinyDataset(join(folder, 'data'));
+  const shown = await camfleetTrain(...onTiny('--passes', '2', '--fusion', 'paper'));
+  const report = trainingReportSchema.parse(JSON.parse(await readFile(join(folder, 'run/report.json'), 'utf8')));
+  const { threshold, searched } = report.fusion;
+  expect(threshold).toBe(0.3);
+  expect(searched?.test.images).toBe(report.test.fused.images);
+  const best = Math.max(...report.fusion.curve.map(({ macroF1 }) => macroF1));
+  expect(searched?.rule).toBe(`Largest macro F1 on the reference part, ${best.toFixed(3)}.`);
+  const figures = [searched?.test.macroF1, searched?.test.accuracy].map((value) => value?.toFixed(3));
+  expect(shown.out).toMatch(
+    new RegExp(`^T_r = ${searched?.threshold.toFixed(3)}, searched +${figures.join(' +')} `, 'm'),
+  );
+  expect(await readFile(join(folder, 'run/report.html'), 'utf8')).toContain(', searched</th><td>');
+
+  const program = await camfleetTrain(
+    ...onTiny('--passes', '2', '--fusion', 'paper', '--json', '--out', join(folder, 'b')),
+  );
+  const last = JSON.parse(program.out.trim().split('\n').at(-1) as string) as object;
+  expect(last).toMatchObject({
+    threshold: 0.3,
+    searched: { threshold: searched?.threshold, macroF1: searched?.test.macroF1 },
+  });
+  const other = await camfleetTrain(...onTiny('--passes', '1', '--out', join(folder, 'c')));
+  expect(other.out).not.toContain('searched');
 });
 
 test('--resume refuses what the run was not started with instead of ignoring it', async () => {
