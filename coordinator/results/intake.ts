@@ -4,6 +4,7 @@ import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { Database } from '../platform/database/database.ts';
 import { applyBatches } from './apply.ts';
+import { fitsOf } from './fits.ts';
 import type { Submission } from './judge.ts';
 import { keyOf } from './session-repository.ts';
 import type { Traffic } from './traffic.ts';
@@ -178,6 +179,8 @@ export class Intake {
   }
 }
 
+const isBatch = fitsOf(batchSchema);
+
 function parse(bytes: Buffer): Batch {
   const text = bytes.toString('utf8');
   let value: unknown;
@@ -186,6 +189,7 @@ function parse(bytes: Buffer): Batch {
   } catch (error) {
     throw invalid(messageOf(error), error);
   }
+  if (isBatch(value)) return value as Batch;
   const parsed = batchSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
