@@ -27,7 +27,10 @@ export interface Meaning {
   readonly transport: 'up' | 'down' | 'unknown';
   readonly content: 'fine' | 'bad' | 'unknown';
   readonly state: Exclude<CameraState, 'paused'>;
-  /** A failure that the agent's own network may have caused: no host has answered. */
+  /**
+   * A failure that the agent's own network may have caused: no host has answered, or a gate in between has, with a page of its
+   * own or the way to one.
+   */
   readonly perhapsAgent: boolean;
 }
 
@@ -51,7 +54,7 @@ export const MEANINGS: Readonly<Record<Verdict, Meaning>> = {
   placeholder: shows('placeholder'),
   corrupt: shows('degraded'),
   oversized: shows('degraded'),
-  not_an_image: shows('degraded'),
+  not_an_image: { ...shows('degraded'), perhapsAgent: true },
   empty: shows('degraded'),
   timeout: silent,
   refused: silent,
@@ -61,7 +64,8 @@ export const MEANINGS: Readonly<Record<Verdict, Meaning>> = {
   unauthorized: refuses,
   http_error: refuses,
   too_large: refuses,
-  blocked: refuses,
+  // A gate sends everybody to its own address, which agents may not contact.
+  blocked: silent,
   protocol_error: refuses,
   no_frame: refuses,
   failed: { transport: 'unknown', content: 'unknown', state: 'unknown', perhapsAgent: true },

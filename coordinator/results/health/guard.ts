@@ -1,27 +1,53 @@
 import { MEANINGS } from '../../../common/domain/health.ts';
-import { statement } from '../../platform/database/queries.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
 
 /** How an agent's cameras fare that worked until now. */
 export interface AgentFigures {
   agentId: string;
-  /** Cameras of it that worked when it last had news of them, those under suspicion included. */
-  tried: number;
-  /** Of these, the ones whose newest attempt got no answer from any host. */
+  /** Cameras whose newest attempt failed in a way that the agent's network may have caused. */
   failing: number;
   /** Hosts of the failing ones. */
   hosts: number;
+  /** Cameras that answered since the failing began. */
+  answering: number;
+  /** Cameras that were not tried since then, and the hosts of these and of the failing ones. */
+  untried: number;
+  possibleHosts: number;
 }
 
 /** So many at once on so many hosts have one cause, and the agent is the nearest. */
 const SUSPECT = { cameras: 5, hosts: 3, share: 0.5 };
 /** Well below the share that raises suspicion: in between nothing changes. */
 const TRUST_SHARE = 0.25;
+/** So many answers, and more than failures, come through no network that is down. */
+const ANSWERS = 3;
 
-export const isSuspect = ({ tried, failing, hosts }: AgentFigures): boolean =>
-  failing >= SUSPECT.cameras && hosts >= SUSPECT.hosts && failing >= SUSPECT.share * tried;
+/** What was not tried since the failing began says nothing: cameras are asked at different intervals. */
+export const isSuspect = ({
+  failing,
+  hosts,
+  answering,
+}: Pick<AgentFigures, 'failing' | 'hosts' | 'answering'>): boolean =>
+  failing >= SUSPECT.cameras && hosts >= SUSPECT.hosts && failing >= SUSPECT.share * (failing + answering);
 
-export const isTrusted = ({ tried, failing }: AgentFigures): boolean => failing === 0 || failing < TRUST_SHARE * tried;
+export const isTrusted = ({ failing, answering }: Pick<AgentFigures, 'failing' | 'answering'>): boolean =>
+  failing === 0 || failing < TRUST_SHARE * (failing + answering);
+
+/** The agent would be suspected if its untried cameras failed, too, and what answered does not speak against it. */
+export const isUndecided = ({
+  failing,
+  answering,
+  untried,
+  possibleHosts,
+}: Omit<AgentFigures, 'agentId' | 'hosts'>): boolean =>
+  !(answering >= ANSWERS && answering > failing) &&
+  isSuspect({ failing: failing + untried, hosts: possibleHosts, answering });
+
+/**
+ * So long a suspected agent's word is not believed where no other agent can look: a router that starts again, or a line that is
+ * repaired, is back by then.
+ */
+export const ALONE_MINUTES = 10;
 
 /** What another agent found. */
 export type Finding = 'cameras' | 'agent';
@@ -52,24 +78,42 @@ export interface Suspicion {
   finding: Finding | null;
 }
 
-const NETWORK = Object.entries(MEANINGS)
-  .filter(([, { perhapsAgent }]) => perhapsAgent)
-  .map(([verdict]) => verdict);
+const PERHAPS_AGENT = Object.entries(MEANINGS).filter(([, { perhapsAgent }]) => perhapsAgent);
+const FAILURES = PERHAPS_AGENT.map(([verdict]) => verdict);
+/** Where something answered, it may be the host itself: only several hosts with the same kind of answer count. */
+const PAGES = PERHAPS_AGENT.filter(([, { transport }]) => transport === 'up').map(([verdict]) => verdict);
+const PAGE_HOSTS = 2;
 
-// Cameras that were ill before say nothing about the agent.
-const FIGURES = statement(
-  'guard.figures',
-  `select s.agent_id as "agentId", count(*)::int as tried,
-     count(*) filter (where s.verdict = any($2::text[]))::int as failing,
-     count(distinct c.host) filter (where s.verdict = any($2::text[]))::int as hosts
-   from camera_state s join camera_health h on h.camera_id = s.camera_id join cameras c on c.id = s.camera_id
-   where s.agent_id = any($1::uuid[]) and c.lifecycle = 'active' and (h.held or h.state in ('online', 'degraded', 'frozen', 'black', 'placeholder'))
-   group by s.agent_id`,
-);
+// Cameras that were ill before say nothing about the agent. Not a prepared statement, as with all that joins the states.
+const FIGURES = `
+  with own as (
+    select s.agent_id, s.last_attempt_at >= instant_of_ms(r.since) as is_new, c.host,
+      s.verdict = any($3::text[]) as fails, s.verdict = any($4::text[]) as is_page
+    from unnest($1::uuid[], $2::float8[]) as r (agent_id, since) join camera_state s on s.agent_id = r.agent_id
+    join camera_health h on h.camera_id = s.camera_id join cameras c on c.id = s.camera_id
+    where c.lifecycle = 'active' and (h.held or h.state in ('online', 'degraded', 'frozen', 'black', 'placeholder'))
+      and (h.held or h.state <> 'degraded' or s.verdict <> all($4::text[]))
+  ), pages as (
+    select agent_id, count(distinct host) as hosts from own where is_page group by agent_id
+  ), judged as (
+    select own.agent_id, is_new, host, fails and (not is_page or pages.hosts >= ${PAGE_HOSTS}) as fails
+    from own left join pages on pages.agent_id = own.agent_id
+  )
+  select agent_id as "agentId", count(*) filter (where fails)::int as failing,
+    count(distinct host) filter (where fails)::int as hosts,
+    count(*) filter (where not fails and is_new)::int as answering,
+    count(*) filter (where not fails and not is_new)::int as untried,
+    count(distinct host) filter (where fails or not is_new)::int as "possibleHosts"
+  from judged group by agent_id`;
 
-export async function readFigures(db: Queryable, agentIds: readonly string[]): Promise<Map<string, AgentFigures>> {
-  if (agentIds.length === 0) return new Map();
-  const rows = await db.many<AgentFigures & Record<string, unknown>>(FIGURES, [agentIds, NETWORK]);
+/** By agent. `since`: when the failing began of each agent that is asked for, ms. */
+export async function readFigures(
+  db: Queryable,
+  since: ReadonlyMap<string, number>,
+): Promise<Map<string, AgentFigures>> {
+  if (since.size === 0) return new Map();
+  const asked = [[...since.keys()], [...since.values()], FAILURES, PAGES];
+  const rows = await db.many<AgentFigures & Record<string, unknown>>(FIGURES, asked);
   return new Map(rows.map((row) => [row.agentId, row]));
 }
 
@@ -79,11 +123,11 @@ export const readSuspicions = (db: Queryable): Promise<Suspicion[]> =>
        ms_of_instant(asked_at) as "askedAt", finding from agent_suspicions`,
   );
 
-export async function beginSuspicion(tx: Queryable, { agentId, failing, tried }: AgentFigures): Promise<void> {
+export async function beginSuspicion(tx: Queryable, { agentId, failing, answering }: AgentFigures): Promise<void> {
   await tx.query(
     `insert into agent_suspicions (agent_id, since, failing, tried) values ($1, clock_timestamp(), $2, $3)
      on conflict do nothing`,
-    [agentId, failing, tried],
+    [agentId, failing, failing + answering],
   );
 }
 
@@ -109,7 +153,7 @@ export async function readOpinion(
      from memberships m left join camera_state s on s.camera_id = m.camera_id and s.agent_id <> $2
        and s.last_attempt_at > instant_of_ms($3)
      where m.shard_id = $1 and m.until_at is null`,
-    [shardId, agentId, since, NETWORK],
+    [shardId, agentId, since, FAILURES],
   );
 }
 

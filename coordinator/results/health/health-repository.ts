@@ -16,6 +16,8 @@ export interface Sample {
   source: string;
   /** `null` for a camera that was never looked at. */
   health: Health | null;
+  /** Since when the newest verdict is what it is. */
+  verdictSince: number;
   held: boolean;
   incidentId: number | null;
 }
@@ -24,17 +26,26 @@ export interface Sample {
 export interface Change extends Sample {
   next: Health;
   holds: boolean;
+  /** Nobody else could confirm what its agent, which was suspected, has found. */
+  alone: boolean;
 }
 
 const letterOfVerdict = Object.entries(MEANINGS)
   .map(([verdict, { state }]) => `when '${verdict}' then '${LETTERS[state]}'`)
   .join(' ');
 
+const SAMPLE = `
+  n.camera_id as "cameraId", n.verdict, ms_of_instant(n.last_attempt_at) as at, n.agent_id as "agentId",
+  ms_of_instant(n.verdict_since) as "verdictSince", c.host, c.source, n.state, ms_of_instant(n.since) as since, n.recent,
+  ms_of_instant(n.turned_at) as "turnedAt", ms_of_instant(n.seen_at) as "seenAt", coalesce(n.held, false) as held,
+  n.incident_id as "incidentId"`;
+const IS_WATCHED = `c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())`;
+
 // Not a prepared statement: a plan from when nobody had a health yet reads all of it for every row. Most rows that changed say what is known already: they end at `settled`, before anything else is read of them. Whole
 // milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
 const READ_SAMPLES = `
   with news as materialized (
-     select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, h.state, h.since, h.recent, h.turned_at, h.seen_at,
+     select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, s.since as verdict_since, h.state, h.since, h.recent, h.turned_at, h.seen_at,
        h.held, h.incident_id
      from camera_state s
      left join camera_health h on h.camera_id = s.camera_id
@@ -42,23 +53,35 @@ const READ_SAMPLES = `
        and (h.camera_id is null or (h.settled is distinct from case s.verdict ${letterOfVerdict} end
          and ms_of_instant(h.seen_at) < ms_of_instant(s.last_attempt_at)))
    )
-   select n.camera_id as "cameraId", n.verdict, ms_of_instant(n.last_attempt_at) as at, n.agent_id as "agentId",
-     c.host, c.source, n.state, ms_of_instant(n.since) as since, n.recent, ms_of_instant(n.turned_at) as "turnedAt",
-     ms_of_instant(n.seen_at) as "seenAt", coalesce(n.held, false) as held, n.incident_id as "incidentId"
+   select ${SAMPLE}
    from news n join cameras c on c.id = n.camera_id
-   where c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())
+   where ${IS_WATCHED}
    order by n.camera_id limit $2`;
+// The newest verdict of a held camera is known already: it counts now as it would have counted at once.
+const READ_HELD = `
+   with news as (
+     select h.*, s.verdict, s.last_attempt_at, s.agent_id, s.since as verdict_since
+     from camera_health h join camera_state s on s.camera_id = h.camera_id
+     where h.held and s.agent_id = any($1::uuid[])
+   )
+   select ${SAMPLE} from news n join cameras c on c.id = n.camera_id where ${IS_WATCHED} order by n.camera_id`;
 
 type SampleRow = Omit<Sample, 'health'> & { [K in keyof Health]: Health[K] | null } & Record<string, unknown>;
 
 /** Cameras that were tried since `since` (ms) and whose newest attempt may change something. */
 export async function readSamples(db: Queryable, since: number, most: number): Promise<Sample[]> {
-  const rows = await db.many<SampleRow>(READ_SAMPLES, [since, most]);
-  return rows.map(({ state, since: from, recent, turnedAt, seenAt, ...sample }) => ({
-    ...sample,
-    health: state === null ? null : ({ state, since: from, recent, turnedAt, seenAt } as Health),
-  }));
+  return (await db.many<SampleRow>(READ_SAMPLES, [since, most])).map(toSample);
 }
+
+/** Cameras that are held because of these agents, with what is known of them already. */
+export async function readHeld(db: Queryable, agentIds: readonly string[]): Promise<Sample[]> {
+  return agentIds.length === 0 ? [] : (await db.many<SampleRow>(READ_HELD, [agentIds])).map(toSample);
+}
+
+const toSample = ({ state, since, recent, turnedAt, seenAt, ...sample }: SampleRow): Sample => ({
+  ...sample,
+  health: state === null ? null : ({ state, since, recent, turnedAt, seenAt } as Health),
+});
 
 const WRITE_HEALTH = statement(
   'health.write',

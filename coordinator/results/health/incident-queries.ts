@@ -28,13 +28,14 @@ export const readRevision = async (db: Queryable): Promise<string> =>
     )
   ).revision;
 
+/** An agent whose cameras fail for everybody is none any more. */
 export async function readSuspects(db: Queryable): Promise<SuspectedAgent[]> {
   const rows = await db.many<
     Omit<SuspectedAgent, 'reason'> & { finding: Finding | null; confirmer: string | null } & Record<string, unknown>
   >(
     `select a.id, a.name, ms_of_instant(u.since) as since, u.tried, u.failing, u.finding, o.name as confirmer
      from agent_suspicions u join agents a on a.id = u.agent_id left join agents o on o.id = u.confirmer
-     order by u.since limit 100`,
+     where u.finding is distinct from 'cameras' order by u.since limit 100`,
   );
   return rows.map(({ finding, confirmer, ...row }) => ({
     ...row,
@@ -46,18 +47,23 @@ const INCIDENT = `
   i.id, i.kind, i.key, coalesce(a.name, i.key) as name, i.state, i.verdict, ms_of_instant(i.opened_at) as "openedAt",
   ms_of_instant(i.closed_at) as "closedAt", i.merged_into as "mergedInto", i.cameras, i.total,
   i.evidence_digest as "evidenceDigest", i.evidence_camera as "evidenceCamera", i.evidence_fits as "evidenceFits",
-  u.finding, o.name as confirmer`;
+  i.unconfirmed, u.finding, o.name as confirmer`;
 const INCIDENT_FROM = `
   incidents i left join agents a on i.kind = 'agent' and a.id::text = i.key
   left join agent_suspicions u on u.agent_id = a.id and i.closed_at is null left join agents o on o.id = u.confirmer`;
 type StoredIncident = Omit<IncidentRow, 'reason' | 'doing'> & {
   finding: Finding | null;
   confirmer: string | null;
+  unconfirmed: boolean;
 } & Record<string, unknown>;
 
-const toIncident = ({ finding, confirmer, ...row }: StoredIncident): IncidentRow => ({
+const toIncident = ({ finding, confirmer, unconfirmed, ...row }: StoredIncident): IncidentRow => ({
   ...row,
-  reason: incidentWords({ ...row, cameras: row.closedAt === null ? row.cameras : row.total, finding, confirmer }),
+  reason: incidentWords({
+    ...row,
+    cameras: row.closedAt === null ? row.cameras : row.total,
+    ...{ finding, confirmer, unconfirmed },
+  }),
   doing: doingWords({ ...row, finding, confirmer }),
 });
 

@@ -17,6 +17,8 @@ export interface Patient {
   source: string;
   /** The suspected agent that found it so; `null` where the finding is trusted. */
   suspect: string | null;
+  /** No other agent could confirm it. */
+  alone: boolean;
 }
 
 const OPEN_SOURCES = statement(
@@ -26,9 +28,10 @@ const OPEN_SOURCES = statement(
 // One incident a (kind, key, state) is open: who comes later joins it.
 const OPEN = statement(
   'incidents.open',
-  `insert into incidents (kind, key, state, verdict, opened_at)
-   select distinct on (kind, key, state) kind, key, state, verdict, instant_of_ms(at)
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[]) as r (kind, key, state, verdict, at)
+  `insert into incidents (kind, key, state, verdict, opened_at, unconfirmed)
+   select distinct on (kind, key, state) kind, key, state, verdict, instant_of_ms(at), alone
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::bool[])
+     as r (kind, key, state, verdict, at, alone)
    order by kind, key, state, at
    on conflict (kind, key, state) where closed_at is null do nothing`,
 );
@@ -56,7 +59,14 @@ export async function admit(tx: Queryable, patients: readonly Patient[]): Promis
   const keys = groups.map(({ key }) => key);
   const states = patients.map(({ state }) => state);
   const at = patients.map((patient) => patient.at);
-  await tx.query(OPEN, [kinds, keys, states, patients.map(({ verdict }) => verdict), at]);
+  await tx.query(OPEN, [
+    kinds,
+    keys,
+    states,
+    patients.map(({ verdict }) => verdict),
+    at,
+    patients.map(({ alone }) => alone),
+  ]);
   await tx.query(JOIN, [patients.map(({ cameraId }) => cameraId), kinds, keys, states, at]);
 }
 
@@ -118,13 +128,13 @@ const WHOLE = { cameras: 10, hosts: 3, share: 0.5 };
 const ILL_SOURCES = `
   with ill as (
     select c.source as key, h.state, (array_agg(i.verdict order by h.since))[1] as verdict,
-      ms_of_instant(min(h.since)) as at, count(*) as cameras
+      ms_of_instant(min(h.since)) as at, bool_and(i.unconfirmed) as alone, count(*) as cameras
     from incidents i join camera_health h on h.incident_id = i.id join cameras c on c.id = h.camera_id
     where i.closed_at is null and i.kind in ('host', 'source')
     group by c.source, h.state
     having count(*) >= $1 and count(distinct c.host) >= $2 and bool_or(i.kind = 'host')
   )
-  select key, state, verdict, at from ill
+  select key, state, verdict, at, alone from ill
   where cameras >= $3::float8 * (select count(*) from cameras c where c.source = ill.key and c.lifecycle = 'active')`;
 const MOVE_TO_SOURCE = `
   with moved as (
@@ -144,7 +154,7 @@ const MOVE_TO_SOURCE = `
 
 /** Where a whole source is ill, one incident takes the place of those of its hosts. */
 export async function mergeBySource(tx: Queryable): Promise<void> {
-  const ill = await tx.many<{ key: string; state: string; verdict: string; at: number }>(ILL_SOURCES, [
+  const ill = await tx.many<{ key: string; state: string; verdict: string; at: number; alone: boolean }>(ILL_SOURCES, [
     WHOLE.cameras,
     WHOLE.hosts,
     WHOLE.share,
@@ -156,6 +166,7 @@ export async function mergeBySource(tx: Queryable): Promise<void> {
     ill.map(({ state }) => state),
     ill.map(({ verdict }) => verdict),
     ill.map(({ at }) => at),
+    ill.map(({ alone }) => alone),
   ]);
   await tx.query(MOVE_TO_SOURCE);
 }

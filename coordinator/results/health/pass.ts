@@ -1,13 +1,13 @@
 import { isIll, MEANINGS } from '../../../common/domain/health.ts';
 import type { CameraState } from '../../../common/domain/health.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { noteEvents, readSamples, upkeep, writeHealth } from './health-repository.ts';
+import { noteEvents, readHeld, readSamples, upkeep, writeHealth } from './health-repository.ts';
 import type { Change, Sample } from './health-repository.ts';
 import { admit, discharge, mergeBySource, pinEvidence, settle } from './incidents-repository.ts';
 import type { Patient } from './incidents-repository.ts';
-import { observe } from './rules.ts';
+import { decide, LETTERS, observe } from './rules.ts';
 import type { Health } from './rules.ts';
-import type { SecondOpinions } from './second-opinion.ts';
+import type { Ruling, SecondOpinions } from './second-opinion.ts';
 
 export interface PassResult {
   /** Cameras whose newest attempt might have changed something, and those whose state it changed. */
@@ -36,8 +36,10 @@ export class HealthPass {
     const now = await this.#database.clockNow();
     const samples = await readSamples(this.#database, this.#since, MOST_SAMPLES);
     const seen = samples.map((sample) => ({ ...sample, next: observe(before(sample), sample) }));
-    const held = await this.#opinions.held(accusedBy(seen));
-    const changes = seen.map((change): Change => hold(change, held));
+    const ruling = await this.#opinions.rule(accusedBy(seen));
+    const waits = seen.filter((one) => marksDown(one) && ruling.undecided.has(one.agentId));
+    const decided = waits.length === 0 ? seen : seen.filter((one) => !waits.includes(one));
+    const changes = [...decided, ...(await this.#released(ruling, seen))].map((one) => hold(one, ruling));
     await this.#database.transaction(async (tx) => {
       await writeHealth(tx, changes);
       const moved = changes.filter(hasMoved);
@@ -47,11 +49,19 @@ export class HealthPass {
       await settle(tx);
     });
     await pinEvidence(this.#database);
-    if (samples.length < MOST_SAMPLES) this.#since = now - OVERLAP_MS;
+    // What waits is read again, as if it were new.
+    if (samples.length < MOST_SAMPLES && waits.length === 0) this.#since = now - OVERLAP_MS;
     return {
       looked: samples.length,
       changed: changes.filter(({ health, next }) => health?.state !== next.state).length,
     };
+  }
+
+  /** Cameras that are marked down now without a new attempt: the next one may be an hour away. */
+  async #released({ confirmed }: Ruling, seen: readonly Seen[]): Promise<Seen[]> {
+    const known = new Set(seen.map(({ cameraId }) => cameraId));
+    const held = await readHeld(this.#database, [...confirmed]);
+    return held.filter(({ cameraId }) => !known.has(cameraId)).flatMap((sample) => released(sample) ?? []);
   }
 
   /** What time and operators change: pauses, silence, retirement; and incidents that turn out to have one cause. */
@@ -76,37 +86,50 @@ function before({ health, held, verdict }: Sample): Health | undefined {
   return held && MEANINGS[verdict].state === 'online' ? { ...health, recent: '' } : health;
 }
 
-/** The agents by whose word cameras would be marked down for reasons that may be the agent's own. */
-function accusedBy(seen: readonly Seen[]): Set<string> {
-  return new Set(
-    seen
-      .filter(({ health, held, next, verdict }) => {
-        const isNews = held || (next.state === 'offline' && health?.state !== 'offline');
-        return isNews && MEANINGS[verdict].perhapsAgent;
-      })
-      .map(({ agentId }) => agentId),
-  );
+/** `undefined` where its last samples do not say enough. */
+function released(sample: Sample): Seen | undefined {
+  const { health } = sample;
+  if (!health) return undefined;
+  const state = decide(health.state, health.recent);
+  return state === health.state ? undefined : { ...sample, next: { ...health, state } };
+}
+
+/** The camera would be marked down for a reason that may be its agent's own. */
+function marksDown({ health, held, next, verdict }: Seen): boolean {
+  if (!MEANINGS[verdict].perhapsAgent || (health?.state === next.state && !held)) return false;
+  // Where pages of a gate alternate with silence, the camera answers in no useful way.
+  const isUseless = next.state === 'degraded' && !next.recent.slice(-3).includes(LETTERS.online);
+  return next.state === 'offline' || isUseless;
+}
+
+/** The agents by whose word cameras would be marked down, and since when the latest of these fail. */
+function accusedBy(seen: readonly Seen[]): Map<string, number> {
+  const accused = new Map<string, number>();
+  for (const one of seen) {
+    if (!marksDown(one) && !(one.held && MEANINGS[one.verdict].perhapsAgent)) continue;
+    const since = Math.max(one.next.turnedAt, one.verdictSince);
+    accused.set(one.agentId, Math.max(accused.get(one.agentId) ?? 0, since));
+  }
+  return accused;
 }
 
 /** A suspected agent's word is not enough: the camera is unknown instead of down. */
-function hold(change: Seen, suspects: ReadonlySet<string>): Change {
-  const { health, held, next, verdict, agentId } = change;
-  const isDown = next.state === 'offline' && MEANINGS[verdict].perhapsAgent;
-  const wasDown = health?.state === 'offline' && !held;
-  if (!isDown || wasDown || !suspects.has(agentId)) return { ...change, holds: false };
+function hold(one: Seen, { held, alone }: Ruling): Change {
+  const { health, next, agentId } = one;
+  if (!marksDown(one) || !held.has(agentId)) return { ...one, holds: false, alone: alone.has(agentId) };
   const since = health?.state === 'unknown' ? health.since : next.since;
-  return { ...change, next: { ...next, state: 'unknown', since }, holds: true };
+  return { ...one, next: { ...next, state: 'unknown', since }, holds: true, alone: false };
 }
 
 const hasMoved = ({ health, held, next, holds, incidentId }: Change): boolean =>
   health?.state !== next.state || held !== holds || (isIll(next.state) && incidentId === null);
 
-function patientOf({ next, holds, verdict, agentId, cameraId, host, source }: Change): Patient[] {
+function patientOf({ next, holds, alone, verdict, agentId, cameraId, host, source }: Change): Patient[] {
   const state: CameraState = next.state;
   if (!holds && !isIll(state)) return [];
   return [
     {
-      ...{ cameraId, verdict, host, source, at: next.since },
+      ...{ cameraId, verdict, host, source, alone, at: next.since },
       state: holds ? 'unknown' : (state as Patient['state']),
       suspect: holds ? agentId : null,
     },

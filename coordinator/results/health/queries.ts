@@ -78,6 +78,7 @@ interface CameraFacts extends Record<string, unknown> {
   state: CameraState;
   since: number | null;
   held: boolean;
+  unconfirmed: boolean;
   incidentId: number | null;
   verdict: Verdict | null;
   evidence: Evidence;
@@ -93,7 +94,7 @@ interface CameraFacts extends Record<string, unknown> {
 // Cameras of no agent are not tried; those of one at their interval, stretched where capacity is short.
 const FACTS = `
   select ${STATE} as state, ms_of_instant(h.since) as since, coalesce(h.held, false) as held, h.incident_id as "incidentId",
-    s.verdict, coalesce(s.evidence, '{}') as evidence, ms_of_instant(s.last_attempt_at) as "lastAttemptAt",
+    coalesce(i.unconfirmed, false) as unconfirmed, s.verdict, coalesce(s.evidence, '{}') as evidence, ms_of_instant(s.last_attempt_at) as "lastAttemptAt",
     ms_of_instant(s.last_good_at) as "lastGoodAt", a.name as agent, c.transport is not null as reachable,
     case when c.lifecycle = 'active' and g.token is not null and not camera_is_paused(c, clock_timestamp())
       then ms_of_instant(greatest(clock_timestamp(), s.last_attempt_at
@@ -101,7 +102,7 @@ const FACTS = `
     end as "nextTryAt", y.memory
   from cameras c cross join fleet_settings f
   left join camera_health h on h.camera_id = c.id left join camera_state s on s.camera_id = c.id
-  left join agents a on a.id = s.agent_id
+  left join agents a on a.id = s.agent_id left join incidents i on i.id = h.incident_id
   left join camera_memories y on y.camera_id = c.id
   left join memberships m on m.camera_id = c.id and m.until_at is null
   left join grants g on g.shard_id = m.shard_id and g.until_at is null
@@ -150,7 +151,7 @@ export async function readTimeline(
     ),
     since === null ? [] : db.many<TimelineReport['tried'][number] & Record<string, unknown>>(TRIED, [cameraId, since]),
   ]);
-  const { reachable, held, memory, nextTryAt, ...shown } = facts;
+  const { reachable, held, unconfirmed, memory, nextTryAt, ...shown } = facts;
   // It tries later than its interval where the camera fails or makes few pictures.
   const { nextDueAt = 0, retryAt = 0, failures = 0 } = paceOf(memory);
   const meaning = facts.verdict === null ? undefined : MEANINGS[facts.verdict];
@@ -161,7 +162,7 @@ export async function readTimeline(
     failuresInARow: failures,
     transport: meaning?.transport ?? 'unknown',
     content: meaning?.content ?? 'unknown',
-    reason: reasonOf({ ...facts, held, reachable }),
+    reason: reasonOf({ ...facts, held, unconfirmed, reachable }),
     tried,
     states: states.slice(0, limit),
     events,

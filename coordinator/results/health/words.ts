@@ -1,7 +1,8 @@
 import type { CameraState } from '../../../common/domain/health.ts';
-import { MEANINGS } from '../../../common/domain/health.ts';
+import { isIll, MEANINGS } from '../../../common/domain/health.ts';
 import { VERDICTS } from '../../../common/domain/verdict.ts';
 import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
+import { ALONE_MINUTES } from './guard.ts';
 import type { Finding } from './guard.ts';
 
 /** What a reason is made of. Instants are ms. */
@@ -12,6 +13,8 @@ export interface Facts {
   evidence: Evidence;
   /** It is not marked down, because the agent is suspected. */
   held: boolean;
+  /** It is marked down although no other agent could confirm it. */
+  unconfirmed: boolean;
   /** Agents could fetch it. */
   reachable: boolean;
   agent: string | null;
@@ -28,10 +31,16 @@ const STATE_WORDS: Readonly<Record<CameraState, string>> = {
   paused: 'Paused: an operator wants no pictures of it now.',
 };
 
+const UNCONFIRMED = `With many others of its agent it gave no answer for ${ALONE_MINUTES} minutes, and no other agent could confirm it.`;
+
 /** Why the camera is in its state, in plain words. */
-export function reasonOf({ state, verdict, evidence, held, reachable, agent }: Facts): string {
+export function reasonOf({ unconfirmed, ...facts }: Facts): string {
+  return unconfirmed && !facts.held && isIll(facts.state) ? `${why(facts)} ${UNCONFIRMED}` : why(facts);
+}
+
+function why({ state, verdict, evidence, held, reachable, agent }: Omit<Facts, 'unconfirmed'>): string {
   if (held)
-    return `Its agent${agent === null ? '' : ` ${agent}`} gets no answer from many cameras at once, so the agent is suspected and another one looks first. Last attempt: ${verdictWords(verdict, evidence)}.`;
+    return `Its agent${agent === null ? '' : ` ${agent}`} gets no picture from many cameras at once, so the agent is suspected and another one looks first. Last attempt: ${verdictWords(verdict, evidence)}.`;
   if (state === 'online' || state === 'paused') return STATE_WORDS[state];
   if (state === 'unknown') return unknownReason({ verdict, evidence, reachable });
   // A good picture after bad ones: it must come three times before the camera is online again.
@@ -74,23 +83,29 @@ interface IncidentFacts {
 }
 
 /** What an incident is about, in plain words. */
-export function incidentWords(incident: IncidentFacts & { cameras: number }): string {
-  const { kind, name, state, verdict, cameras, finding, confirmer } = incident;
+export function incidentWords(incident: IncidentFacts & { cameras: number; unconfirmed: boolean }): string {
+  const { kind, name, state, verdict, cameras, unconfirmed, finding, confirmer } = incident;
   const many = `${cameras} camera${cameras === 1 ? '' : 's'}`;
   if (kind === 'agent') return `${suspicionWords(name, finding, confirmer)} ${many} wait for it.`;
   const ill = KIND_STATES[state] ?? `are ${state}`;
   const what = `${many} of ${kind} ${name} ${cameras === 1 ? ill.replace(/^are/, 'is').replace(/^(send|show|bring)/, '$1s') : ill}`;
-  return `${what}: ${VERDICTS[verdict].words}.`;
+  const confirmed = unconfirmed
+    ? ` So it was for ${ALONE_MINUTES} minutes at many cameras of the agent, and no other agent could confirm it.`
+    : '';
+  return `${what}: ${VERDICTS[verdict].words}.${confirmed}`;
 }
 
 /** Why an agent is suspected, and who looks instead. */
 export function suspicionWords(name: string, finding: Finding | null, confirmer: string | null): string {
-  const who = `Agent ${name} gets no answer from most of its cameras at once`;
+  const who = `Agent ${name} gets no picture from most of its cameras at once`;
   if (finding === 'agent')
     return `${who}, but agent ${confirmer ?? 'another'} reaches them: look after the network of ${name}, or drain it.`;
-  if (finding === 'cameras') return `${who}, and agent ${confirmer ?? 'another'} gets none either.`;
+  if (finding === 'cameras')
+    return confirmer === null
+      ? `${who}, for ${ALONE_MINUTES} minutes now, and no other agent could look: it is believed.`
+      : `${who}, and agent ${confirmer} gets none either.`;
   if (confirmer !== null) return `${who}; agent ${confirmer} looks at some of them.`;
-  return `${who}, and there is no other agent that could look: check its network, or add an agent.`;
+  return `${who}, and there is no other agent that could look: check its network, or add an agent. After ${ALONE_MINUTES} minutes it is believed.`;
 }
 
 const ENDS = 'Three good pictures in a row bring a camera back.';
@@ -110,7 +125,7 @@ export function doingWords({
 function doneForAgent({ finding }: IncidentFacts): string {
   if (finding === 'agent') return 'Its cameras are not marked down, and it gets no more of them until they answer it.';
   if (finding === 'cameras') return 'Its cameras are marked down one by one, as they fail.';
-  return 'None of its cameras is marked down before another agent has looked at some.';
+  return `None of its cameras is marked down before another agent has looked at some, or for ${ALONE_MINUTES} minutes where none can.`;
 }
 
 function doneForCameras({ state, verdict }: IncidentFacts): string {

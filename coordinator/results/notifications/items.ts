@@ -11,13 +11,14 @@ type IncidentItem = Omit<NoticeItem, 'event' | 'reason'> & {
   verdict: NonNullable<NoticeItem['verdict']>;
   finding: 'cameras' | 'agent' | null;
   confirmer: string | null;
+  unconfirmed: boolean;
 } & Record<string, unknown>;
 
 // Of an incident that has ended all its cameras are meant, and how they are now.
 const INCIDENTS = `
   select i.id, i.kind, coalesce(a.name, i.key) as name, i.state, i.verdict,
     case when n.ended_at is null then i.cameras else i.total end as cameras,
-    ms_of_instant(i.opened_at) as since, ms_of_instant(n.ended_at) as until, u.finding, o.name as confirmer,
+    ms_of_instant(i.opened_at) as since, ms_of_instant(n.ended_at) as until, u.finding, o.name as confirmer, i.unconfirmed,
     (select coalesce(jsonb_agg(e), '[]') from (
       select c.id, c.name from incident_cameras m join cameras c on c.id = m.camera_id
       where m.incident_id = i.id and (m.left_at is null or n.ended_at is not null)
@@ -56,8 +57,8 @@ const ofTrouble = ({ heard, ...trouble }: TroubleItem): NoticeItem => ({
   reason: troubleWords({ ...trouble, heard }),
 });
 
-function ofIncident({ finding, confirmer, ...incident }: IncidentItem): NoticeItem {
+function ofIncident({ finding, confirmer, unconfirmed, ...incident }: IncidentItem): NoticeItem {
   const item = { ...incident, event: 'incident' as const };
-  const reason = item.until === null ? incidentWords({ ...item, finding, confirmer }) : endWords(item);
+  const reason = item.until === null ? incidentWords({ ...item, finding, confirmer, unconfirmed }) : endWords(item);
   return { ...item, reason };
 }

@@ -99,6 +99,14 @@ export class HealthBench {
     }
   }
 
+  /** Suspicions began so many ms earlier. */
+  async later(ms: number): Promise<void> {
+    await this.database.query(
+      `update agent_suspicions set since = since - make_interval(secs => $1 / 1000.0), asked_at = asked_at - make_interval(secs => $1 / 1000.0)`,
+      [ms],
+    );
+  }
+
   async statesOf(cameras: readonly number[]): Promise<string[]> {
     const rows = await this.database.many<{ state: string }>(
       'select state from camera_health where camera_id = any($1::bigint[]) order by camera_id',

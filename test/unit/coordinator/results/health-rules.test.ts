@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { cameraStates, MEANINGS } from '../../../../common/domain/health.ts';
-import { verdictOrder } from '../../../../common/domain/verdict.ts';
+import { verdictOrder, VERDICTS } from '../../../../common/domain/verdict.ts';
 import type { Verdict } from '../../../../common/domain/verdict.ts';
-import { findingOf, isSuspect, isTrusted } from '../../../../coordinator/results/health/guard.ts';
+import { findingOf, isSuspect, isTrusted, isUndecided } from '../../../../coordinator/results/health/guard.ts';
 import { LETTERS, observe, settledLetter } from '../../../../coordinator/results/health/rules.ts';
 import type { Health } from '../../../../coordinator/results/health/rules.ts';
 import { reasonOf } from '../../../../coordinator/results/health/words.ts';
@@ -98,19 +98,27 @@ describe('what verdicts mean', () => {
       expect(cameraStates).toContain(state);
       expect(LETTERS[state]).toHaveLength(1);
       if (state === 'offline') expect(transport).toBe('down');
-      if (transport === 'up') expect(perhapsAgent).toBe(false);
+      // A page may come from a gate in between, a picture never.
+      if (VERDICTS[verdict].yieldsFrame) expect(perhapsAgent).toBe(false);
     }
   });
 
   test('each state of each verdict has a reason in words', () => {
     for (const verdict of [...verdictOrder, null]) {
       for (const state of cameraStates) {
-        const facts = { verdict, evidence: { httpStatus: 404 }, held: false, reachable: true, agent: 'first' };
+        const facts = {
+          verdict,
+          evidence: { httpStatus: 404 },
+          held: false,
+          unconfirmed: false,
+          reachable: true,
+          agent: 'first',
+        };
         expect(reasonOf({ ...facts, state })).toMatch(/^[A-Z].*\.$/);
         expect(reasonOf({ ...facts, state, held: true })).toContain('first');
       }
     }
-    const facts = { evidence: { httpStatus: 404 }, held: false, reachable: true, agent: null };
+    const facts = { evidence: { httpStatus: 404 }, held: false, unconfirmed: false, reachable: true, agent: null };
     expect(reasonOf({ ...facts, state: 'offline', verdict: 'http_error' })).toBe(
       'No picture comes: the host answered with an error (HTTP 404).',
     );
@@ -118,7 +126,7 @@ describe('what verdicts mean', () => {
 });
 
 describe('the guard', () => {
-  const figures = (tried: number, failing: number, hosts: number) => ({ agentId: 'a', tried, failing, hosts });
+  const figures = (tried: number, failing: number, hosts: number) => ({ failing, hosts, answering: tried - failing });
 
   test.each([
     [figures(100, 60, 40), true],
@@ -128,6 +136,19 @@ describe('the guard', () => {
     [figures(8, 5, 3), true],
   ])('%o: suspected %s', (facts, suspected) => {
     expect(isSuspect(facts)).toBe(suspected);
+  });
+
+  test.each([
+    ['nobody else was tried', { failing: 1, answering: 0, untried: 39, possibleHosts: 30 }, true],
+    ['the few that were tried failed', { failing: 3, answering: 0, untried: 9, possibleHosts: 12 }, true],
+    ['as many answered as failed', { failing: 3, answering: 3, untried: 9, possibleHosts: 12 }, true],
+    ['some answered, and nothing else fails', { failing: 1, answering: 3, untried: 90, possibleHosts: 90 }, false],
+    ['all were tried', { failing: 4, answering: 2, untried: 0, possibleHosts: 4 }, false],
+    ['it has too few cameras to tell', { failing: 1, answering: 0, untried: 3, possibleHosts: 4 }, false],
+    ['it has too few hosts to tell', { failing: 1, answering: 0, untried: 30, possibleHosts: 2 }, false],
+    ['most answered', { failing: 2, answering: 20, untried: 15, possibleHosts: 17 }, false],
+  ])('it is told whether to wait where %s', (_case, facts, undecided) => {
+    expect(isUndecided(facts)).toBe(undecided);
   });
 
   test('nobody is suspected and trusted at once, and nobody is trusted while half fails', () => {
