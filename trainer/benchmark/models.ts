@@ -1,4 +1,5 @@
 import type { Clock } from '../../common/runtime/clock.ts';
+import { settingsOf } from '../presets.ts';
 import { ratiosOf } from '../../common/domain/dataset.ts';
 import { levelOneNetwork } from '../backbone/backbone.ts';
 import type { Network } from '../engine/network.ts';
@@ -202,7 +203,7 @@ export class SplitModels {
     const recipe = Object.hasOwn(this.#recipes, name) ? this.#recipes[name as RecipeName] : null;
     const { levelTwo, svm, basicCnn } = this.context.settings;
     const ofLevelTwo = recipe && model.endsWith('/level-2') ? { ...levelTwo, levelOne: levelOneOf(recipe) } : null;
-    const own = model === 'svm' ? svm : model === 'basic-cnn' ? basicCnn : ofLevelTwo;
+    const own = model === 'svm' ? svm : model === 'basic-cnn' ? contentsOf(basicCnn.preset) : ofLevelTwo;
     // The problem of the SVM is convex: it is solved once a split, whatever the seed.
     return { profile, split, seed: model === 'svm' ? 0 : seed, model, decidedBy: [...this.#decidedBy, recipe, own] };
   }
@@ -218,6 +219,12 @@ export function levelOneOf(recipe: Recipe): Recipe {
   const alike = (stage: Stage): Stage =>
     stage.sampler === 'f1-dynamic' ? { ...stage, sampler: 'class-balanced' } : stage;
   return { ...recipe, stages: recipe.stages.map(alike) };
+}
+
+/** What the row "Basic CNN" takes of a preset: the name alone would go on serving results of other settings. */
+export function contentsOf(preset: string) {
+  const { network, input, batch, optimiser, augmentation } = settingsOf(preset);
+  return { network, input, batch, optimiser, augmentation };
 }
 
 /** What a trained model depends on; how it is judged or combined may change without training it again. */

@@ -132,7 +132,7 @@ export function int8Table({ rows, backbone, pictures }: Int8Report): string {
   const heads = ORDER.flatMap((figure) => [`${FIGURE_WORDS[figure]} fp32`, '8 bits']);
   return (
     table(['', ...heads, 'loss of Avg F1, 95 % interval', 'runs', ''], body) +
-    `<p>${escape(backbone)}. Ranges from ${pictures} training pictures of the first split, without augmentation; heads, quotas and T_r are fitted anew on the 8-bit trunk’s features. Met: the mean loss is at most ${INT8_BAR.loss} and its upper limit at most ${INT8_BAR.upper}; missed: all of the interval is above ${INT8_BAR.loss}.</p>`
+    `<p>${escape(backbone)}. Ranges from ${pictures} training pictures of the first split, without augmentation (of other splits they may be test pictures; their labels are not used); heads, quotas and T_r are fitted anew on the 8-bit trunk’s features. Met: the mean loss is at most ${INT8_BAR.loss} and its upper limit at most ${INT8_BAR.upper}; missed: all of the interval is above ${INT8_BAR.loss}.</p>`
   );
 }
 

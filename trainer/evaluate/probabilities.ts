@@ -26,18 +26,3 @@ export function negativeLogLikelihood(probabilities: Rows, truth: ArrayLike<numb
   const losses = probabilities.map((row, i) => -Math.log(Math.max(row[truth[i] as number] as number, Number.EPSILON)));
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
-
-/**
- * Expected calibration error: images in `bins` equally wide bins by their winning probability (upper edges belong to the bin);
- * the mean of |accuracy − mean probability| weighted by images.
- */
-export function calibrationError(probabilities: Rows, truth: ArrayLike<number>, bins = 15): number {
-  const gaps = Array.from({ length: bins }, () => 0);
-  probabilities.forEach((row, i) => {
-    const winner = argMax(row);
-    const confidence = row[winner] as number;
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
-    gaps[bin] = (gaps[bin] as number) + (winner === truth[i] ? 1 : 0) - confidence;
-  });
-  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / probabilities.length;
-}
