@@ -231,6 +231,21 @@ describe('a run goes on', () => {
     expect(report.warnings.join('\n')).toMatch(/no reference image.*water|water.*no reference/i);
   });
 
+  test('without training images of a class: it is never drawn, counts as F1 0, and the report says so', async () => {
+    await data({ without: ['water/train'] });
+    const { report, model } = await train(optionsOf('run', { passes: 6, learningRate: 0.05 }));
+    expect(report.counts.training).toEqual([12, 12, 0]);
+    expect(report.ratios).toEqual([1, 1, 0]);
+    for (const { sampleSizes } of report.iterations) {
+      expect(sampleSizes[2]).toBe(0);
+      expect(sampleSizes.reduce((sum, size) => sum + size, 0)).toBe(24);
+    }
+    expect(report.test.fused.perClass[2]).toMatchObject({ label: 'water', f1: 0, support: 4 });
+    expect(report.test.fused.images).toBe(12);
+    expect(report.warnings.join('\n')).toContain('"water" has no training images: it cannot be learned');
+    expect(model.manifest.labels).toEqual(['grass', 'road', 'water']);
+  });
+
   test('without images that cannot be read: they are left out and listed', async () => {
     await data();
     await writeFile(join(folder, 'data/grass/train-0.jpg'), '');
