@@ -36,6 +36,8 @@ Data
   DIR is what "camfleet datasets pull NAME DIR" writes, a folder with one folder of pictures a class (and
   metadata.csv with file, camera, time), or any folder with --manifest FILE: {"class": {"train": [...],
   "reference": [...], "test": [...]}}. The test part is looked at once, at the end: believe its figures only.
+  The same camera or the same file in two parts stops a run. So do pictures that look alike, but in a pulled snapshot, whose
+  cameras have their parts for good: there two cameras with one view are only mentioned, in notes and report.
 
 Result, below --out
   report.html and report.json, classes.csv, iterations.csv; artifact/, signed with this trainer's key, which a
@@ -46,7 +48,7 @@ Result, below --out
 
 Examples
   $ camfleet train --demo
-  $ camfleet train --demo --seeds 3
+  $ camfleet train --demo --seeds 3      (with the median's bars: M0 on rare classes, gain, accuracy; met or missed)
   $ camfleet datasets pull summer pulled && camfleet train --dataset pulled --budget 900
   $ camfleet train --dataset photos --split random --passes 40 --json
   $ camfleet backbone fetch inception-v3 && camfleet train --dataset pulled --backbone inception-v3

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Evaluation, IterationReport } from '../../common/domain/training.ts';
 import type { TrainingOutcome } from '../../trainer/main.ts';
 import { REPORT_FILES } from '../../trainer/report/write.ts';
-import type { DemoFigures, DemoResult } from '../train-demo/demo.ts';
+import { demoBars } from '../train-demo/bars.ts';
+import type { DemoFigures, DemoMedian, DemoResult } from '../train-demo/demo.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -120,16 +121,20 @@ export function showOutcome(terminal: Terminal, outcome: TrainingOutcome, { json
   );
 }
 
+/** One seed alone is above or below a bar by chance. */
+const BAR_SEEDS = 3;
+
 export function showDemo(
   terminal: Terminal,
   results: readonly DemoResult[],
-  median: { figures: DemoFigures; differences: { rare: number; accuracy: number } },
+  median: DemoMedian,
   { json }: { json: boolean },
 ): void {
   const seeds = results.map((result) => ({ seed: result.seed, ...result.figures, ...summaryOf(result) }));
+  const bars = demoBars(median);
   if (json) {
     const { artifact, metrics } = seeds.at(-1) as (typeof seeds)[number];
-    return terminal.out(`${JSON.stringify({ demo: true, artifact, metrics, seeds, median })}\n`);
+    return terminal.out(`${JSON.stringify({ demo: true, artifact, metrics, seeds, median, bars })}\n`);
   }
   if (results.length === 1) showOutcome(terminal, results[0] as DemoResult, { json });
   const row = (name: string, one: DemoFigures, passes: number | string) => [
@@ -152,6 +157,11 @@ export function showDemo(
     `Fused against M0${results.length > 1 ? ', median' : ''}: six rarest ${signed(median.differences.rare)}, ` +
       `accuracy ${signed(median.differences.accuracy)}.\n`,
   );
+  for (const { words, value, name, met } of bars) {
+    terminal.out(`Bar ${met ? 'met' : 'MISSED'}: ${words}: ${name === 'difficulty' ? figure(value) : signed(value)}\n`);
+  }
+  if (results.length < BAR_SEEDS)
+    terminal.out(`The bars are meant for the median of ${BAR_SEEDS} seeds: --seeds ${BAR_SEEDS}.\n`);
 }
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;

@@ -62,11 +62,14 @@ export function figuresOf({ counts, test }: TrainingReport): DemoFigures {
   };
 }
 
-/** The middle of the seeds' figures, each for itself; `differences` are paired within a seed. */
-export function medianFigures(results: readonly DemoFigures[]): {
+export interface DemoMedian {
   figures: DemoFigures;
+  /** Fused minus M0. */
   differences: { rare: number; accuracy: number };
-} {
+}
+
+/** The middle of the seeds' figures, each for itself; `differences` are paired within a seed. */
+export function medianFigures(results: readonly DemoFigures[]): DemoMedian {
   const of = (read: (figures: DemoFigures) => number): number => median(results.map(read));
   const names = Object.keys(results[0] as DemoFigures) as (keyof DemoFigures)[];
   return {
