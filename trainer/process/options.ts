@@ -7,8 +7,11 @@ import { backbonesOf } from '../backbone/folder.ts';
 
 export const HELP = `Usage: camfleet trainer [--server URL] [--token TOKEN] [--data DIR] [--once]
 
-Waits for training runs, trains both models of each, and publishes what came of it. It may run on another machine than the
-coordinator and gives way to everything else there. Ctrl-C saves what it has; the run then waits for a trainer again.
+Waits for training runs, trains both models of each, and publishes what came of it. It gives way to everything else on its
+machine. Ctrl-C saves what it has; the run then waits for a trainer again.
+
+It may run on another machine than the coordinator, which listens on loopback only as yet: reach it through an SSH tunnel, or
+through a reverse proxy with TLS on the coordinator's machine.
 
   --server URL    the coordinator (CAMFLEET_URL; default http://127.0.0.1:8600)
   --token TOKEN   API token with the role operator (CAMFLEET_TOKEN; default: the one in DATA/keys on this machine)
@@ -19,7 +22,9 @@ coordinator and gives way to everything else there. Ctrl-C saves what it has; th
 
 Examples:
   camfleet trainer
-  camfleet trainer --server https://fleet.example.org --data /srv/trainer   (with CAMFLEET_TOKEN)
+  ssh -N -L 8600:127.0.0.1:8600 fleet.example.org &
+  camfleet trainer --data /srv/trainer                                      (with CAMFLEET_TOKEN)
+  camfleet trainer --server https://fleet.example.org --data /srv/trainer   (a proxy; with CAMFLEET_TOKEN)
 `;
 
 export interface TrainerOptions {
