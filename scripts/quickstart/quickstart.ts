@@ -39,7 +39,7 @@ function trainingEnv(options: QuickstartOptions): Record<string, string> {
     // Two or three frames of each camera that sees something; then once more when as many came again.
     CAMFLEET_TRAINING_MINIMUM_NEW: '80',
     CAMFLEET_TRAINING_MINIMUM_PER_CLASS: '3',
-    CAMFLEET_TRAINING_PER_CAMERA: '5',
+    CAMFLEET_TRAINING_PER_CAMERA: '3',
     CAMFLEET_TRAINING_BUDGET_SECONDS: options.once ? '20' : '40',
   };
 }

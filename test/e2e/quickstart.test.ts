@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { REPOSITORY, startProcess } from '../support/processes.ts';
 import type { TestProcess } from '../support/processes.ts';
 
-/** Builds the database, waits for cameras that hang, drains the agents: some 30 s on two busy cores. */
-const WITHIN_MS = 110_000;
+/** Builds the database, waits for cameras that hang, trains, drains the agents: some 70 s on two cores, on busy ones a multiple. */
+const WITHIN_MS = 300_000;
 const SHARED = process.env['CAMFLEET_SHARED'] ?? resolve(REPOSITORY, '../shared');
 const NETWORK = join(SHARED, 'weights/mobilenetv2_imagenet.onnx');
 const LABELS = join(SHARED, 'weights/mobilenetv2_imagenet.labels.txt');
@@ -51,17 +51,22 @@ async function commandsNaming(path: string): Promise<string[]> {
   return lines.filter((line) => line.includes(path));
 }
 
-test('quickstart runs the whole path once, loses nothing and counts nothing twice', async () => {
-  const summary = await once();
-  expect(summary).toMatchObject({ cameras: 40, agents: 2, lost: 0, doubled: 0 });
-  // On a busy machine the time is up before a model was trained.
-  expect(summary.classified > 0 || summary.model === null || summary.seconds > 80).toBe(true);
-  if (summary.model) expect(summary.model.accuracy).toBeGreaterThanOrEqual(0);
-  expect(summary.frames).toBeGreaterThanOrEqual(34);
-  expect(summary.verdicts).toMatchObject({ good: expect.any(Number) as number, black: expect.any(Number) as number });
-  const attempts = Object.values(summary.verdicts).reduce((total, count) => total + count, 0);
-  expect(attempts).toBeGreaterThanOrEqual(summary.frames);
-});
+test(
+  'quickstart runs the whole path once, trains a model that classifies, loses nothing and counts nothing twice',
+  { timeout: WITHIN_MS },
+  async () => {
+    const summary = await once();
+    expect(summary).toMatchObject({ cameras: 40, agents: 2, lost: 0, doubled: 0 });
+    expect(summary.model?.version).toMatch(/^[0-9a-f]{64}$/);
+    expect(summary.model?.macroF1).toBeGreaterThan(0);
+    expect(summary.model?.accuracy).toBeGreaterThan(0);
+    expect(summary.classified).toBeGreaterThan(0);
+    expect(summary.frames).toBeGreaterThanOrEqual(34);
+    expect(summary.verdicts).toMatchObject({ good: expect.any(Number) as number, black: expect.any(Number) as number });
+    const attempts = Object.values(summary.verdicts).reduce((total, count) => total + count, 0);
+    expect(attempts).toBeGreaterThanOrEqual(summary.frames);
+  },
+);
 
 test.skipIf(!existsSync(NETWORK))(
   `a second start finds its data again and runs an imported model (needs ${NETWORK})`,
