@@ -1,7 +1,9 @@
-import { readFile, rm } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pullDataset } from '../../common/dataset/pull.ts';
+import type { Evaluation, TrainingReport } from '../../common/domain/training.ts';
 import type { FleetStatus } from '../../common/protocol/status.ts';
 import type { TrainingRun, TrainingRunSummary } from '../../common/protocol/training.ts';
 import { silentLogger } from '../../common/runtime/logger.ts';
@@ -10,6 +12,7 @@ import type { Database } from '../../coordinator/platform/database/database.ts';
 import { startFarm } from '../../scripts/camera-farm/farm.ts';
 import type { Farm } from '../../scripts/camera-farm/farm.ts';
 import { Api } from '../../scripts/machine/api.ts';
+import { CHROMIUM, startBrowser } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeTestFolder } from '../support/folder.ts';
 import { startProcess } from '../support/processes.ts';
@@ -44,8 +47,13 @@ let folder: string;
 let farm: Farm;
 let api: Api;
 let database: Database;
+/** Where Chromium is not installed the page is not looked at. */
+let browser: Browser | undefined;
 let startTrainer: () => TestProcess;
 let trainer: TestProcess;
+let trainerFolder: string;
+/** Opens the page. */
+let link: string;
 const processes: TestProcess[] = [];
 
 beforeAll(async () => {
@@ -79,11 +87,18 @@ beforeAll(async () => {
     CAMFLEET_AGENT_EGRESS_ALLOW: '127.0.0.0/8',
     CAMFLEET_AGENT_CAPTURE_WORKERS: '1',
   });
-  startTrainer = () => start('trainer/process/main.js', ['--server', url, '--data', data]);
+  // As on another machine: it knows the coordinator by address and token alone, and keeps what it has in a folder of its own.
+  trainerFolder = join(folder, 'trainer');
+  const token = (await readFile(join(data, 'keys', 'admin-token'), 'utf8')).trim();
+  startTrainer = () =>
+    start('trainer/process/main.js', ['--server', url, '--data', trainerFolder], { CAMFLEET_TOKEN: token });
+  link = `${url}/#token=${token}`;
   trainer = startTrainer();
+  if (CHROMIUM !== undefined) browser = await startBrowser();
 }, 120_000);
 
 afterAll(async () => {
+  await browser?.close();
   await database?.close();
   // Agent and trainer before the coordinator.
   for (const one of processes.toReversed()) await one.end(60_000);
@@ -167,9 +182,28 @@ const spans = () =>
        (select label, model_version from open_spans union all select label, model_version from observations) both_of_them`,
   );
 
+/** What the decision to put a model in force weighed, in its own words. */
+function weighed(decision: string | null): { model: number; before: number } {
+  const [, model, before] = /^put in force: macro F1 ([01]\.\d+) against ([01]\.\d+) on the same \d+ test images$/.exec(decision ?? '') ?? []; // prettier-ignore
+  if (model === undefined) throw new Error(`The decision was: ${decision}`);
+  return { model: Number(model), before: Number(before) };
+}
+
+/** What the open page says of the model in force, once that is this one; with its rows of figures. */
+async function modelOnPage(page: Page, version: string): Promise<{ inForce: string; rows: string[] }> {
+  const training = page.getByRole('region', { name: 'Training' });
+  const inForce = training.locator('.in-force', { hasText: version.slice(0, 12) });
+  await inForce.filter({ hasText: 'macro F1' }).waitFor({ timeout: 60_000 });
+  const rows = training.locator('.figures tbody tr');
+  return { inForce: (await inForce.textContent()) ?? '', rows: await rows.allTextContents() };
+}
+
 test(
   'from no model to a pushed fused model by the schedule, then a better one after more labels',
   async () => {
+    const page = await browser?.newPage();
+    await page?.goto(link);
+    await page?.getByText('No model is in force yet.').waitFor();
     await addCameras(FIRST);
     // The first of each camera is kept anyway.
     await eventually(async () => (await labels()).good >= 16, {
@@ -184,15 +218,31 @@ test(
     expect(first.iterations.map(({ run }) => run)).toEqual(expect.arrayContaining(['m0', 'm1']));
     const firstVersion = first.modelVersion as string;
     await runsOnAgent(firstVersion);
+    // Made there, from what came over the API.
+    expect(await readdir(join(trainerFolder, 'trainer', 'keys'))).toContain('trainer.pem');
+    await expect(access(join(folder, 'data', 'trainer'))).rejects.toThrow();
+    if (page) {
+      const { fused, m0, m1 } = (first.report as TrainingReport).test;
+      const figures = ({ accuracy, macroF1 }: Evaluation) => `${(100 * accuracy).toFixed(1)} %${macroF1.toFixed(3)}`;
+      const shown = await modelOnPage(page, firstVersion);
+      expect(shown.inForce).toContain(`macro F1 ${fused.macroF1.toFixed(3)}`);
+      expect(shown.rows).toEqual([`M0, plain${figures(m0)}`, `M1, dynamic${figures(m1)}`, `fused${figures(fused)}`]);
+    }
 
     await addCameras([LATER]);
     await atLeast(LATER, 8);
     await captureUntil(async () => (await runs()).length > 1, 'enough new labels for a second run');
     const second = await succeeded(2);
     expect(second.report?.dataset.classes).toEqual([...FIRST, LATER]);
-    expect(second.decision).toMatch(/^put in force: macro F1 [01]\.\d+ against 0\.\d+ on the same \d+ test images$/);
+    // The first one has no F1 of the third class.
+    const { model, before } = weighed(second.decision);
+    expect(model).toBeGreaterThanOrEqual(before);
+    expect(model).toBeCloseTo(second.report?.test.fused.macroF1 as number, 3);
+    expect(before).toBeLessThan(0.667);
     const secondVersion = second.modelVersion as string;
     await runsOnAgent(secondVersion);
+    if (page) expect((await modelOnPage(page, secondVersion)).rows).toHaveLength(3);
+    await page?.close();
 
     // Somebody has to decide by the new model before the last look.
     await eventually(async () => (await spans()).some(({ version }) => version === secondVersion), {
