@@ -2,6 +2,7 @@ import type { GrantEnd } from '../../common/protocol/lease-rules.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { readInstant } from './types.ts';
 
+/** What must be known of a grant to end it and to tell its holder. */
 export interface EndedGrant {
   token: number;
   shardId: number;
@@ -30,10 +31,16 @@ export async function endGrants(
   return locked;
 }
 
-/** Locks the open grants of these shards against intake, in the order in which intake locks them. */
-export async function lockOpenGrants(tx: Queryable, shardIds: readonly number[]): Promise<void> {
-  await tx.query(
-    'select token from grants where shard_id = any($1) and until_at is null order by token for no key update',
+/** Ends a grant that the caller has locked; the clock is read by this statement, which is after the lock. */
+export async function endLockedGrant(tx: Queryable, token: number, reason: GrantEnd): Promise<void> {
+  await tx.query('update grants set until_at = fleet_instant(), end_reason = $2 where token = $1', [token, reason]);
+}
+
+/** Locks the open grants of these shards against intake, in the order in which intake locks them, and returns them. */
+export async function lockOpenGrants(tx: Queryable, shardIds: readonly number[]): Promise<EndedGrant[]> {
+  return tx.many<EndedGrant & Record<string, unknown>>(
+    `select token, shard_id as "shardId", agent_id as "agentId" from grants
+     where shard_id = any($1) and until_at is null order by token for no key update`,
     [shardIds],
   );
 }

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Grant, Offer } from '../../common/protocol/agent-link.ts';
-import { decideAccept, offerReason } from '../../common/protocol/lease-rules.ts';
+import { offerReason } from '../../common/protocol/lease-rules.ts';
 import type { Holder, OfferReason } from '../../common/protocol/lease-rules.ts';
 import { systemClock } from '../../common/runtime/clock.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { Grouped } from '../../common/runtime/grouped.ts';
-import { fail, ok } from '../../common/runtime/result.ts';
+import { ok } from '../../common/runtime/result.ts';
 import type { Result } from '../../common/runtime/result.ts';
 import type { Queryable } from '../platform/database/queries.ts';
+import { beginGrant, isCurrent, NOT_CURRENT } from './acceptance.ts';
 import { readContents } from './contents.ts';
-import { endGrants, lockOpenGrants, lockShards } from './grants.ts';
+import { endGrants, lockShards } from './grants.ts';
 import type { EndedGrant } from './grants.ts';
-import { lockForMoves, moveCameras } from './membership.ts';
 import { Turnstile } from './turnstile.ts';
-import { readFacts, readInstant } from './types.ts';
+import { readFacts } from './types.ts';
 import type { AgentSession, FleetContext } from './types.ts';
 
 /** An agent accepts one after the other; more would lapse before their turn. */
@@ -56,6 +56,11 @@ export class Leases {
     });
   }
 
+  /** Whether shards change hands now, or want to. */
+  get isAccepting(): boolean {
+    return this.#accepting.inside > 0;
+  }
+
   /** Offers what the planner meant for this agent and may be had now. */
   async request({ agentId, sessionId }: AgentSession): Promise<Result<{ offers: Offer[] }>> {
     const { database, settings } = this.#deps;
@@ -83,7 +88,8 @@ export class Leases {
   }
 
   async #accept(session: AgentSession, request: { offerId: string; shardId: number }): Promise<Result<Grant>> {
-    const begun = await this.#deps.database.transaction((tx) => this.#begin(tx, session, request));
+    const { ttlMs } = this.#deps.settings;
+    const begun = await this.#deps.database.transaction((tx) => beginGrant(tx, session, { ...request, ttlMs }));
     if (!begun.ok) return begun;
     const { ended, changed, ...grant } = begun.value;
     this.#tellEnded(ended, 'taken');
@@ -91,44 +97,6 @@ export class Leases {
       this.#deps.notify(agentId, 'shard:changed', { shardId, revision });
     }
     return ok({ shardId: request.shardId, ...grant, ...(await readContents(this.#deps, request.shardId)) });
-  }
-
-  async #begin(tx: Queryable, session: AgentSession, { offerId, shardId }: { offerId: string; shardId: number }) {
-    const locked = await lockForMoves(tx, shardId);
-    const again = await tx.maybeOne<{ token: number; from: Date; open: boolean; revision: number }>(
-      `select token, from_at as "from", until_at is null as open, acknowledged_revision as revision from grants
-       where offer_id = $1 and session_id = $2 and shard_id = $3`,
-      [offerId, session.sessionId, shardId],
-    );
-    if (again?.open === true) {
-      const { token, revision, from } = again;
-      return ok({ token, revision, from: from.getTime(), ended: [], changed: [] });
-    }
-    const holder = await readHolder(tx, shardId);
-    if (!(await isCurrent(tx, session.sessionId, holder?.sessionId))) return NOT_CURRENT;
-    const offer = await tx.maybeOne<{ sessionId: string; reason: OfferReason; lapsesAt: number }>(
-      `select session_id as "sessionId", reason, extract(epoch from lapses_at) * 1000 as "lapsesAt"
-       from offers where offer_id = $1 and shard_id = $2`,
-      [offerId, shardId],
-    );
-    // Read again now that the holder's session is locked: it may have renewed while we waited.
-    const heard = holder && (await readHolder(tx, shardId));
-    const decision = decideAccept(session.sessionId, offer, heard, await readFacts(tx, this.#deps.settings.ttlMs));
-    if (decision === 'lapsed') return fail('OFFER_LAPSED', 'The offer lapsed or was withdrawn; ask for work again.');
-    await lockOpenGrants(tx, locked);
-    const ended = await endGrants(tx, { where: 'shard_id = $1', params: [shardId], reason: 'taken' });
-    const changed = await moveCameras(tx, { shardId, locked });
-    // After every lock, so that the old windows ended before; cameras that join do so at their own, slightly earlier instant.
-    const from = await readInstant(tx);
-    const { token, revision } = await tx.one<{ token: number; revision: number }>(BEGIN_GRANT, [
-      shardId,
-      session.agentId,
-      session.sessionId,
-      offerId,
-      from,
-    ]);
-    await tx.query('delete from offers where shard_id = $1', [shardId]);
-    return ok({ token, revision, from: from.getTime(), ended, changed });
   }
 
   /** The agent gives shards back; it is offered none for a while. */
@@ -188,25 +156,6 @@ export class Leases {
   }
 }
 
-const NOT_CURRENT = fail('SESSION_SUPERSEDED', 'This session has ended or never said agent:hello.');
-
-/** Shares the lock of our session, and of the holder's: neither can be superseded, revoked or renewed before we commit. */
-async function isCurrent(tx: Queryable, sessionId: string, holderSession?: string): Promise<boolean> {
-  const rows = await tx.many<{ id: string }>(
-    `select s.id from agent_sessions s join agents a on a.id = s.agent_id
-     where s.id = any($1) and (s.id <> $2 or (s.superseded_at is null and a.revoked_at is null)) order by s.id for share of s`,
-    [[sessionId, ...(holderSession === undefined ? [] : [holderSession])], sessionId],
-  );
-  return rows.some(({ id }) => id === sessionId);
-}
-
-const readHolder = (tx: Queryable, shardId: number): Promise<Holder | undefined> =>
-  tx.maybeOne<Holder & Record<string, unknown>>(
-    `select g.session_id as "sessionId", extract(epoch from s.last_renewed_at) * 1000 as "lastRenewedAt"
-     from grants g join agent_sessions s on s.id = g.session_id where g.shard_id = $1 and g.until_at is null`,
-    [shardId],
-  );
-
 const holderOf = ({ sessionId, lastRenewedAt }: WaitingShard): Holder | undefined =>
   sessionId === null || lastRenewedAt === null ? undefined : { sessionId, lastRenewedAt };
 
@@ -249,7 +198,3 @@ const WRITE_OFFERS = `
     offer_id = case when offers.session_id = excluded.session_id then offers.offer_id else excluded.offer_id end
   where offers.session_id = excluded.session_id or offers.lapses_at < clock_timestamp()
   returning shard_id as "shardId", offer_id as "offerId"`;
-
-const BEGIN_GRANT = `
-  insert into grants (shard_id, agent_id, session_id, offer_id, from_at, acknowledged_revision)
-  select $1, $2, $3, $4, $5, revision from shards where id = $1 returning token, acknowledged_revision as revision`;

@@ -133,14 +133,13 @@ async function isOpen(
 
 /** Locks a shard together with those that cameras would leave for it; returns them all. */
 export async function lockForMoves(tx: Queryable, shardId: number): Promise<number[]> {
-  const sources = await tx.many<{ id: number }>(
-    `select distinct m.shard_id as id from moves v join memberships m on m.camera_id = v.camera_id and m.until_at is null
-     where v.to_shard = $1`,
+  const rows = await tx.many<{ id: number }>(
+    `select id from shards where id = any(array(
+       select $1::int union select (select m.shard_id from memberships m where m.camera_id = v.camera_id and m.until_at is null)
+       from moves v where v.to_shard = $1)) order by id for no key update`,
     [shardId],
   );
-  const ids = [...new Set([shardId, ...sources.map(({ id }) => id)])];
-  await lockShards(tx, ids);
-  return ids;
+  return rows.map(({ id }) => id);
 }
 
 /**

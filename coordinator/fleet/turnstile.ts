@@ -8,6 +8,10 @@ export class Turnstile {
     this.#width = width;
   }
 
+  get inside(): number {
+    return this.#inside;
+  }
+
   /** How many wait outside. */
   get waiting(): number {
     return this.#queue.length;

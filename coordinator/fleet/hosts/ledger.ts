@@ -81,16 +81,6 @@ export class HostLedger {
   }
 }
 
-/** Of these hosts those that rest now, for an agent that is to get cameras of them. */
-export async function readRests(
-  db: Queryable,
-  shardId: number,
-  hosts: readonly string[],
-): Promise<Map<string, HostRest>> {
-  const rows = await db.many<HostRest & Record<string, unknown>>(READ_RESTS, [hosts, shardId, OTHERS_TRY_SECONDS]);
-  return new Map(rows.map((rest) => [rest.host, rest]));
-}
-
 /** Leaders of those hosts that have another one than themselves. */
 export async function readLeaders(db: Queryable): Promise<Map<string, string>> {
   const rows = await db.many<{ host: string; leader: string }>('select host, leader from hosts where leader <> host');
@@ -122,12 +112,13 @@ const READ_NEWS = `
   where r.changed_at > clock_timestamp() - make_interval(secs => $2) and r.until_at > clock_timestamp()
     and g.session_id = any($1) and g.agent_id <> r.agent_id`;
 
-const READ_RESTS = `
-  select r.host, r.kind, ${UNTIL(
-    '$3',
-    'not exists (select from grants g where g.shard_id = $2 and g.until_at is null and g.agent_id = r.agent_id)',
+/** The rest of a host, if it rests now, as `kind` and `until` (ms), for an agent that is to get cameras of it with this shard. */
+export const restFor = ({ host, shard }: { host: string; shard: string }): string => `
+  select r.kind, ${UNTIL(
+    String(OTHERS_TRY_SECONDS),
+    `not exists (select from grants g where g.shard_id = ${shard} and g.until_at is null and g.agent_id = r.agent_id)`,
   )} as until
-  from host_rests r where r.host = any($1) and r.until_at > clock_timestamp()`;
+  from host_rests r where r.host = ${host} and r.until_at > clock_timestamp()`;
 
 const WRITE_ADDRESSES = `
   with told as (select * from unnest($1::text[], $2::text[]) as t (host, address)),
