@@ -1,6 +1,8 @@
 import type { PlaceholderAnswer } from '../../../common/protocol/agent-link.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { findCards, isSameCard } from './card-groups.ts';
+import type { StillPicture } from './card-groups.ts';
 
 /** A picture that several cameras of a host show in the place of their own. */
 export interface Placeholder {
@@ -12,29 +14,32 @@ export interface Placeholder {
   dismissed: boolean;
 }
 
-/**
- * The same still picture on so many cameras of a host that stand at different places, seen again after a while: one camera that
- * is registered several times has one place, and its picture goes on.
- */
-const LEAST_CAMERAS = 3;
+/** A card is there when it is seen again after a while: a picture goes on. */
 const SEEN_AGAIN_SECONDS = 25;
 /** Newest ones; more would cost agents time with every picture. */
 const MOST = 1_000;
+/** Different pictures of a host that are compared with each other at once; what is learned of them makes room for others. */
+const MOST_OF_HOST = 64;
 
-const LEARN = `
-  with seen as (
-    select s.evidence->>'picture' as hash, min(c.host) as host, count(*)::int as cameras
+// Those that agents take for a card already come with another verdict, and without a hash.
+const SEEN = `
+  with still as (
+    select c.host, s.evidence->>'picture' as hash, count(*)::int as cameras,
+      array_agg(distinct coalesce(round(c.latitude::numeric, 4) || ' ' || round(c.longitude::numeric, 4), c.id::text)) as places
     from camera_state s join cameras c on c.id = s.camera_id
-    where s.evidence ? 'picture' and c.lifecycle = 'active' and s.last_attempt_at > clock_timestamp() - interval '1 day'
+    where s.evidence ? 'picture' and s.evidence->>'picture' ~ '^[0-9a-f]{48}$' and c.lifecycle = 'active'
+      and s.last_attempt_at > clock_timestamp() - interval '1 day'
     group by c.host, s.evidence->>'picture'
-    having count(*) >= ${LEAST_CAMERAS}
-      and count(distinct coalesce(round(c.latitude::numeric, 4) || ' ' || round(c.longitude::numeric, 4), c.id::text)) >= ${LEAST_CAMERAS}
-  ), forgotten as (
-    delete from placeholders p where learned_at is null and dismissed_at is null
-      and not exists (select from seen where seen.hash = p.hash)
+  ), ranked as (
+    select *, sum(cameras) over (partition by host) as of_host,
+      row_number() over (partition by host order by cameras desc, hash) as rank
+    from still
   )
+  select host, hash, cameras, places from ranked where of_host >= 3 and rank <= ${MOST_OF_HOST} order by host, rank`;
+const FORGET = `delete from placeholders where learned_at is null and dismissed_at is null and hash <> all($1::text[])`;
+const LEARN = `
   insert into placeholders as p (hash, host, cameras)
-  select distinct on (hash) hash, host, cameras from seen order by hash, cameras desc
+  select hash, host, cameras from unnest($1::text[], $2::text[], $3::int[]) as r (hash, host, cameras)
   on conflict (hash) do update set cameras = greatest(p.cameras, excluded.cameras), learned_at = coalesce(p.learned_at,
     case when p.first_seen_at < clock_timestamp() - interval '${SEEN_AGAIN_SECONDS} s' then clock_timestamp() end)
   where p.dismissed_at is null and p.learned_at is null
@@ -52,7 +57,23 @@ export class Placeholders {
   /** Looks for cards; gives how many are new. Agents hear of them with their next renewal. */
   async learn(): Promise<number> {
     return this.#database.transaction(async (tx) => {
-      const rows = await tx.many<{ learned: boolean }>(LEARN);
+      const stored = await tx.many<{ hash: string; dismissed: boolean; candidate: boolean }>(
+        `select hash, dismissed_at is not null as dismissed, learned_at is null and dismissed_at is null as candidate
+         from placeholders`,
+      );
+      const candidates = new Set(stored.filter(({ candidate }) => candidate).map(({ hash }) => hash));
+      const pictures = await tx.many<StillPicture & Record<string, unknown>>(SEEN);
+      const dismissed = stored.filter((one) => one.dismissed);
+      const cards = findCards(pictures, candidates).filter(
+        (card) => !dismissed.some(({ hash }) => isSameCard(hash, card.hash)),
+      );
+      const hashes = cards.map(({ hash }) => hash);
+      await tx.query(FORGET, [hashes]);
+      const rows = await tx.many<{ learned: boolean }>(LEARN, [
+        hashes,
+        cards.map(({ host }) => host),
+        cards.map(({ cameras }) => cameras),
+      ]);
       const learned = rows.filter((row) => row.learned).length;
       if (learned > 0) await tx.query(REVISE);
       return learned;

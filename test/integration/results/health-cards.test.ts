@@ -50,3 +50,21 @@ test('one camera that is registered three times is no card, nor is what was dism
   expect((await placeholders.current()).hashes).toEqual([]);
   await expect(placeholders.dismiss('cd'.repeat(24))).rejects.toMatchObject({ code: 'PLACEHOLDER_NOT_FOUND' });
 });
+
+test('cards that differ in a few bits are one, and are not learned again once it was dismissed', async () => {
+  const agent = await bench.addAgent();
+  const placeholders = new Placeholders(bench.database);
+  const cameras = await bench.addCameras(Array<string>(5).fill('one.example'));
+  await bench.tried(cameras, 'good', agent);
+  const alike = [card, card, `${card.slice(0, -1)}a`, `${card.slice(0, -1)}9`, `aa${card.slice(2)}`];
+  for (const [index, camera] of cameras.entries()) await showCard([camera], alike[index]);
+  expect(await placeholders.learn()).toBe(0);
+  expect(await placeholders.list()).toMatchObject([{ hash: card, cameras: 5 }]);
+  await later();
+  expect(await placeholders.learn()).toBe(1);
+  expect((await placeholders.current()).hashes).toEqual([card]);
+  await placeholders.dismiss(card);
+  await showCard(cameras, alike[4]);
+  await placeholders.learn();
+  expect((await placeholders.list()).map(({ hash }) => hash)).toEqual([card]);
+});
