@@ -37,7 +37,7 @@ export interface Fleet extends Service {
   /** For the public door that gives nonces away. */
   nonces: { create(): Promise<string> };
   /** For intake, inside its transaction. */
-  window: { lockWindows: typeof lockWindows; membershipsOf: typeof membershipsOf };
+  window: { lockWindows: typeof lockWindows; membershipsOf: typeof membershipsOf; isHandingOver(): boolean };
   /** To be called after a change of cameras has committed. Holders know within two seconds. */
   camerasChanged(cameraIds: readonly number[]): Promise<void>;
   /** Asks for a new plan, for instance after an import. */
@@ -71,7 +71,7 @@ export function createFleet(given: FleetDeps): Fleet {
     agents,
     sessions,
     nonces: { create: () => sessions.nonce() },
-    window: { lockWindows, membershipsOf },
+    window: { lockWindows, membershipsOf, isHandingOver: () => leases.isAccepting },
     camerasChanged: (ids) => memberships.camerasChanged(ids),
     requestPlan: () => deps.requestPlan(),
     status: () => readStatus(deps, agents),

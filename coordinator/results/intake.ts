@@ -33,6 +33,11 @@ export interface Sender {
 const LANES = 2;
 /** Groups begin no closer together, so that the batches of a large fleet share transactions; a small fleet's need not wait. */
 const GROUP_GAP = { mostMs: 200, msAnAgent: 4 };
+/**
+ * While shards change hands there are fewer, larger groups, one at a time: what was fetched waits safely, but a camera of an agent
+ * that died is watched by nobody until its shard is accepted. Not where so many batches wait that it would take long to catch up.
+ */
+const GIVING_WAY = { lanes: 1, gapFactor: 5, mostWaiting: 320 };
 /** A group's size bounds how long its first batch waits for the last, and how much one bad batch makes do over. */
 const MOST_BATCHES = 32;
 const MOST_FRAGMENTS = 1_000;
@@ -88,8 +93,9 @@ export class Intake {
   }
 
   #open(): void {
-    while (this.#lanes < LANES && this.#waiting.length > 0) {
-      const gapMs = Math.min(GROUP_GAP.mostMs, this.#reporting.size * GROUP_GAP.msAnAgent);
+    const { lanes, gapFactor } = this.#givesWay() ? GIVING_WAY : { lanes: LANES, gapFactor: 1 };
+    while (this.#lanes < lanes && this.#waiting.length > 0) {
+      const gapMs = gapFactor * Math.min(GROUP_GAP.mostMs, this.#reporting.size * GROUP_GAP.msAnAgent);
       const early = this.#begunAt + gapMs - performance.now();
       if (early > 0) return this.#openIn(early);
       this.#begunAt = performance.now();
@@ -99,6 +105,10 @@ export class Intake {
         this.#open();
       });
     }
+  }
+
+  #givesWay(): boolean {
+    return this.#waiting.length <= GIVING_WAY.mostWaiting && this.#options.window.isHandingOver?.() === true;
   }
 
   #openIn(ms: number): void {

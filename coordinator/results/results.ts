@@ -18,7 +18,7 @@ import type { WindowService } from './window.ts';
 export interface ResultsDeps {
   database: Database;
   objects: ObjectStore;
-  /** `{ lockWindows, membershipsOf }` of the fleet room. */
+  /** Of the fleet room. */
   window: WindowService;
   logger: Logger;
   clock?: Clock;

@@ -23,6 +23,8 @@ export interface WindowService {
     tx: Queryable,
     tokens: readonly number[],
   ): Promise<{ arrivedAt: number; windows: ReadonlyMap<number, GrantWindow> }>;
+  /** Whether shards change hands now, which intake then leaves room for. */
+  isHandingOver?(): boolean;
   /** When each camera belonged to the shard, by `CAMERA/SHARD`. */
   membershipsOf(
     tx: Queryable,

@@ -173,6 +173,33 @@ describe('the window', () => {
   });
 });
 
+test('groups of batches begin less often while shards change hands', async () => {
+  let isHandingOver = true;
+  const window = { ...fleetWindow, isHandingOver: () => isHandingOver };
+  const giving = new Intake({
+    ...{ database, window, traffic: new Traffic(), reportMs: 5_000, witness: false },
+    keepsFrames: () => false,
+  });
+  const holders = await Promise.all(
+    Array.from({ length: 25 }, (_, n) => createHolder(database, { cameras: [camera * 1_000 + n], from: now - 60_000 })),
+  );
+  const sendAll = (seq: number) =>
+    Promise.all(
+      holders.map((holder, n) => send(giving, holder, seq, [fragmentOf(camera * 1_000 + n, holder, [now - 1_000])])),
+    );
+  const began = performance.now();
+  // The first goes at once, the others together half a second later; without giving way they would wait a tenth.
+  await sendAll(1);
+  expect(performance.now() - began).toBeGreaterThan(400);
+  isHandingOver = false;
+  await sendAll(2);
+  const { attempts } = await database.one<{ attempts: number }>(
+    'select sum(attempts) as attempts from open_spans where camera_id / 1000 = $1',
+    [camera],
+  );
+  expect(attempts).toBe(50);
+});
+
 describe('spans', () => {
   test('are cut by a change of key, of token and at midnight UTC', async () => {
     const midnight = Math.floor(now / 86_400_000) * 86_400_000;
