@@ -129,3 +129,16 @@ export interface TimelineState {
   /** The newest picture that was kept of this time. */
   frameDigest: string | null;
 }
+
+/** GET /api/v1/placeholders: a picture that several cameras of a host show in the place of their own. */
+export interface LearnedCard {
+  /** Perceptual, hex. */
+  hash: string;
+  host: string;
+  /** The most that ever showed it at once. */
+  cameras: number;
+  /** `null` while it is only a candidate. */
+  learnedAt: number | null;
+  /** An operator said that it is none. */
+  dismissed: boolean;
+}

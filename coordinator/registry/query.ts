@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from '../../common/runtime/errors.ts';
 import { cameraFilterSchema } from './search.ts';
 import type { CameraFilter } from './search.ts';
 
@@ -31,6 +32,17 @@ export const toFilter = (query: z.output<typeof filterQuerySchema>): CameraFilte
     ...(near && { near: { latitude: near[0], longitude: near[1], km: km ?? 10 } }),
   });
 };
+
+/** The same for routes. Throws `CAMERA_QUERY`. */
+export function filterOf(query: z.output<typeof filterQuerySchema>): CameraFilter {
+  try {
+    return toFilter(query);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const reasons = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new AppError('CAMERA_QUERY', `The query is not as expected: ${reasons.join('; ')}.`);
+  }
+}
 
 /** Whether it narrows at all: a change of every camera must be asked for by name. */
 export const isNarrow = (filter: CameraFilter): boolean => Object.values(filter).some((value) => value !== undefined);

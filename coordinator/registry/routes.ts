@@ -12,9 +12,8 @@ import type { Principal } from '../platform/http/access.ts';
 import { cameraChangeSchema, cameraInputSchema, cameraSchema } from './camera.ts';
 import type { Camera } from './camera.ts';
 import { formatOfType, importFormats } from './import/entries.ts';
-import { filterQuerySchema, isNarrow, toFilter } from './query.ts';
+import { filterOf, filterQuerySchema, isNarrow } from './query.ts';
 import type { Registry } from './registry.ts';
-import type { CameraFilter } from './search.ts';
 
 const MOST_UPLOAD_BYTES = 4 * 1024 ** 3;
 /** An upload that stands still holds a transaction open. */
@@ -50,16 +49,6 @@ const reportSchema = z.object({
   rejections: z.array(rejection),
   notes: z.array(rejection),
 });
-
-function filterOf(query: z.output<typeof filterQuerySchema>): CameraFilter {
-  try {
-    return toFilter(query);
-  } catch (error) {
-    if (!(error instanceof z.ZodError)) throw error;
-    const reasons = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    throw new AppError('CAMERA_QUERY', `The query is not as expected: ${reasons.join('; ')}.`);
-  }
-}
 
 /** What agents remember of cameras. */
 export type Memories = (ids: number[]) => Promise<ReadonlyMap<number, CameraMemory>>;

@@ -10,6 +10,8 @@ import type {
   TimelineReport,
 } from '../../common/protocol/health.ts';
 import type { ConnectionOptions, Query } from './api.ts';
+import { addFilterOptions, filterQuery } from './camera-filter.ts';
+import type { FilterOptions } from './camera-filter.ts';
 import { ago, listing, table } from './terminal.ts';
 import { apiOf, id, print, printLines, speaksApi, verb, wholeNumber } from './verb.ts';
 import type { Context, Printing } from './verb.ts';
@@ -18,14 +20,20 @@ type Common = ConnectionOptions & Printing;
 
 /** `camfleet health`, `camfleet incidents …`. */
 export function addHealthCommands(program: Command, context: Context): void {
-  const health = verb(program, 'health', 'Cameras by state, and which hosts, sources and agents have ill ones', [
+  const health = verb(
+    program,
     'health',
-    'health --limit 100 --json',
-  ]).addOption(new Option('--limit <n>', 'at most so many of each').argParser(wholeNumber(1, 500)).default(10));
-  speaksApi(health).action(async ({ limit, ...options }: Common & { limit: number }) => {
-    const report = await (await apiOf(options, context)).get<HealthReport>('/health', { limit });
-    print(context, options, report, () => healthWords(report));
-  });
+    'Cameras by state, and which hosts, sources and agents have ill ones; of all cameras, or of those that match',
+    ['health', 'health --limit 100 --json', 'health --country DE --tag bridge', 'health --agent attic --state offline'],
+  ).addOption(new Option('--limit <n>', 'at most so many of each').argParser(wholeNumber(1, 500)).default(10));
+  speaksApi(addFilterOptions(health)).action(
+    async ({ limit, ...options }: Common & FilterOptions & { limit: number }) => {
+      const report = await (
+        await apiOf(options, context)
+      ).get<HealthReport>('/health', { ...filterQuery(options), limit });
+      print(context, options, report, () => healthWords(report));
+    },
+  );
   const incidents = program.command('incidents').description('Incidents: cameras that are ill for one reason');
   addList(incidents, context);
   addShow(incidents, context);

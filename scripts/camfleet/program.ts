@@ -3,6 +3,7 @@ import { AppError, codeOf, EXIT, messageOf } from '../../common/runtime/errors.t
 import { addAgentCommands } from './agents.ts';
 import { addBackboneCommands } from './backbone.ts';
 import { addCameraCommands } from './cameras.ts';
+import { addCardCommands } from './cards.ts';
 import { addConfigCommands } from './config.ts';
 import { addDatasetCommands } from './datasets.ts';
 import { addHealthCommands } from './health.ts';
@@ -42,6 +43,7 @@ export function createProgram(context: Context, version: string): Command {
   addJobCommands(program, context);
   addStatusCommand(program, context);
   addHealthCommands(program, context);
+  addCardCommands(program, context);
   addNotificationCommands(program, context);
   addConfigCommands(program, context);
   forAll(program, (command) =>

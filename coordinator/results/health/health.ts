@@ -13,12 +13,14 @@ import type { Logger } from '../../../common/runtime/logger.ts';
 import type { Service } from '../../../common/runtime/service.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { MetricSource } from '../../platform/http/metrics.ts';
+import type { CameraFilter } from '../../registry/search.ts';
 import { HealthPass } from './pass.ts';
 import { Placeholders } from './placeholders.ts';
 import { listIncidents, readIncident } from './incident-queries.ts';
 import type { IncidentFilter, IncidentPage } from './incident-queries.ts';
-import { countStates, readHealth, readSummary, readTimeline } from './queries.ts';
+import { readTimeline } from './queries.ts';
 import type { TimelinePage } from './queries.ts';
+import { countStates, readHealth, readSummary } from './report.ts';
 import { SecondOpinions } from './second-opinion.ts';
 import type { FleetGuard } from './second-opinion.ts';
 
@@ -79,6 +81,11 @@ export class CameraHealth implements Service {
       new KeptAnswer(() => readHealth(database, most), REPORT_FRESH_MS, { clock: this.#clock });
     this.#reports.set(most, kept);
     return kept.get();
+  }
+
+  /** The same of the cameras that the filter finds, as of now. */
+  reportOf(filter: CameraFilter, most: number): Promise<HealthReport> {
+    return readHealth(this.#options.database, most, filter);
   }
 
   /** What all pages are pushed. */

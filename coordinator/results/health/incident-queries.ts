@@ -7,6 +7,7 @@ import type {
 } from '../../../common/protocol/health.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
+import type { Conditions } from '../../registry/search.ts';
 import type { Finding } from './guard.ts';
 import { doingWords, incidentWords, suspicionWords } from './words.ts';
 
@@ -16,6 +17,17 @@ export const readCauses = (db: Queryable): Promise<IncidentCause[]> =>
     `select state, verdict, count(*)::int as incidents, sum(cameras)::int as cameras,
        ms_of_instant(min(opened_at)) as since
      from incidents where closed_at is null group by state, verdict order by cameras desc, state, verdict`,
+  );
+
+/** The same of the cameras that the conditions leave: incidents to which one of these belongs, and only their cameras. */
+export const readCausesAmong = (db: Queryable, { where, params }: Conditions): Promise<IncidentCause[]> =>
+  db.many<IncidentCause & Record<string, unknown>>(
+    `select i.state, i.verdict, count(distinct i.id)::int as incidents, count(*)::int as cameras,
+       ms_of_instant(min(i.opened_at)) as since
+     from incidents i join camera_health h on h.incident_id = i.id join cameras c on c.id = h.camera_id
+     left join camera_state s on s.camera_id = c.id
+     where i.closed_at is null and ${where} group by i.state, i.verdict order by cameras desc, i.state, i.verdict`,
+    params,
   );
 
 /** Changes with the list of open incidents, with the numbers of their cameras, and with their evidence. */
@@ -28,14 +40,18 @@ export const readRevision = async (db: Queryable): Promise<string> =>
     )
   ).revision;
 
-/** An agent whose cameras fail for everybody is none any more. */
-export async function readSuspects(db: Queryable): Promise<SuspectedAgent[]> {
+/** An agent whose cameras fail for everybody is none any more. `among`: only those that tried such cameras last. */
+export async function readSuspects(db: Queryable, among?: Conditions): Promise<SuspectedAgent[]> {
+  const ofThese = among
+    ? `and a.id in (select s.agent_id from camera_state s join cameras c on c.id = s.camera_id where ${among.where})`
+    : '';
   const rows = await db.many<
     Omit<SuspectedAgent, 'reason'> & { finding: Finding | null; confirmer: string | null } & Record<string, unknown>
   >(
     `select a.id, a.name, ms_of_instant(u.since) as since, u.tried, u.failing, u.finding, o.name as confirmer
      from agent_suspicions u join agents a on a.id = u.agent_id left join agents o on o.id = u.confirmer
-     where u.finding is distinct from 'cameras' order by u.since limit 100`,
+     where u.finding is distinct from 'cameras' ${ofThese} order by u.since limit 100`,
+    among?.params,
   );
   return rows.map(({ finding, confirmer, ...row }) => ({
     ...row,

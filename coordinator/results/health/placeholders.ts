@@ -1,18 +1,9 @@
 import type { PlaceholderAnswer } from '../../../common/protocol/agent-link.ts';
+import type { LearnedCard } from '../../../common/protocol/health.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { findCards, isSameCard } from './card-groups.ts';
 import type { StillPicture } from './card-groups.ts';
-
-/** A picture that several cameras of a host show in the place of their own. */
-export interface Placeholder {
-  hash: string;
-  host: string;
-  cameras: number;
-  /** ms; `null` while it is only a candidate. */
-  learnedAt: number | null;
-  dismissed: boolean;
-}
 
 /** A card is there when it is seen again after a while: a picture goes on. */
 const SEEN_AGAIN_SECONDS = 25;
@@ -91,8 +82,8 @@ export class Placeholders {
   }
 
   /** Newest first, candidates and dismissed ones too. */
-  list(): Promise<Placeholder[]> {
-    return this.#database.many<Placeholder & Record<string, unknown>>(
+  list(): Promise<LearnedCard[]> {
+    return this.#database.many<LearnedCard & Record<string, unknown>>(
       `select hash, host, cameras, ms_of_instant(learned_at) as "learnedAt", dismissed_at is not null as dismissed
        from placeholders order by id desc limit ${MOST}`,
     );
@@ -108,7 +99,7 @@ export class Placeholders {
       if (rowCount === 0)
         throw new AppError(
           'PLACEHOLDER_NOT_FOUND',
-          `No placeholder has the hash ${hash}; GET /placeholders lists them.`,
+          `No placeholder has the hash ${hash}; "camfleet cards list" shows all.`,
         );
       await tx.query(REVISE);
     });

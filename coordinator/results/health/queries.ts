@@ -2,77 +2,13 @@ import type { CameraMemory, PaceMemory } from '../../../common/domain/fragment.t
 import type { CameraState } from '../../../common/domain/health.ts';
 import { MEANINGS } from '../../../common/domain/health.ts';
 import type { Evidence, Verdict } from '../../../common/domain/verdict.ts';
-import type {
-  HealthGroup,
-  HealthReport,
-  HealthSummary,
-  TimelineReport,
-  TimelineState,
-} from '../../../common/protocol/health.ts';
+import type { TimelineReport, TimelineState } from '../../../common/protocol/health.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
-import type { Database } from '../../platform/database/database.ts';
 import type { Queryable } from '../../platform/database/queries.ts';
-import { readCauses, readRevision, readSuspects } from './incident-queries.ts';
 import { reasonOf } from './words.ts';
 
 /** The state of `camera_health h` of a camera `c`, which has no row before its first attempt. */
-const STATE = `coalesce(h.state, case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end)`;
-const COUNTED = `c.lifecycle in ('active', 'paused')`;
-
-/** Cameras by state. */
-export async function countStates(db: Queryable): Promise<Partial<Record<CameraState, number>>> {
-  const rows = await db.many<{ state: CameraState; count: number }>(
-    `select ${STATE} as state, count(*)::int as count from cameras c left join camera_health h on h.camera_id = c.id
-     where ${COUNTED} group by 1`,
-  );
-  return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
-}
-
-const GROUPINGS = {
-  host: { key: 'c.host', name: 'c.host', joins: '' },
-  source: { key: 'c.source', name: 'c.source', joins: '' },
-  agent: {
-    key: 'a.id::text',
-    name: 'max(a.name)',
-    joins: 'join camera_state s on s.camera_id = c.id join agents a on a.id = s.agent_id',
-  },
-} as const;
-
-/** Those with most ill cameras first. */
-async function countGroups(db: Queryable, by: keyof typeof GROUPINGS, most: number): Promise<HealthGroup[]> {
-  const { key, name, joins } = GROUPINGS[by];
-  return db.many<HealthGroup & Record<string, unknown>>(
-    `select key, name, sum(n)::int as cameras, sum(n) filter (where state not in ('online', 'unknown', 'paused'))::int as ill,
-       jsonb_object_agg(state, n) as states
-     from (select ${key} as key, ${by === 'agent' ? name : key} as name, ${STATE} as state, count(*)::int as n
-       from cameras c left join camera_health h on h.camera_id = c.id ${joins} where ${COUNTED} group by ${key}, ${STATE}) x
-     group by key, name order by coalesce(sum(n) filter (where state not in ('online', 'unknown', 'paused')), 0) desc, cameras desc, key
-     limit $1`,
-    [most],
-  );
-}
-
-export async function readSummary(db: Queryable): Promise<HealthSummary> {
-  const [states, causes, suspects, revision] = await Promise.all([
-    countStates(db),
-    readCauses(db),
-    readSuspects(db),
-    readRevision(db),
-  ]);
-  const openIncidents = causes.reduce((total, { incidents }) => total + incidents, 0);
-  return { states, openIncidents, causes, suspects, revision };
-}
-
-export async function readHealth(database: Database, most: number): Promise<HealthReport> {
-  const [summary, hosts, sources, agents] = await Promise.all([
-    readSummary(database),
-    countGroups(database, 'host', most),
-    countGroups(database, 'source', most),
-    countGroups(database, 'agent', most),
-  ]);
-  const ofGroups = (groups: HealthGroup[]): HealthGroup[] => groups.map((group) => ({ ...group, ill: group.ill ?? 0 }));
-  return { ...summary, hosts: ofGroups(hosts), sources: ofGroups(sources), agents: ofGroups(agents) };
-}
+export const STATE = `coalesce(h.state, case when camera_is_paused(c, clock_timestamp()) then 'paused' else 'unknown' end)`;
 
 interface CameraFacts extends Record<string, unknown> {
   state: CameraState;

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { cameraStates } from '../../../common/domain/health.ts';
 import { verdictOrder } from '../../../common/domain/verdict.ts';
+import { filterOf, filterQuerySchema, isNarrow } from '../../registry/query.ts';
 import type { CameraHealth } from './health.ts';
 
 const tags = ['health'];
@@ -21,11 +22,15 @@ export function cameraHealthRoutes(health: CameraHealth): FastifyPluginAsyncZod 
         ...viewers,
         schema: {
           tags,
-          summary: 'Cameras by state, and by host, source and agent: those with most ill cameras first',
-          querystring: z.object({ limit: limit(20) }),
+          summary:
+            'Cameras by state, and by host, source and agent: those with most ill cameras first; of all, or under the conditions of GET /cameras',
+          querystring: filterQuerySchema.extend({ limit: limit(20) }),
         },
       },
-      ({ query }) => health.report(query.limit),
+      ({ query: { limit: most, ...query } }) => {
+        const filter = filterOf(query);
+        return isNarrow(filter) ? health.reportOf(filter, most) : health.report(most);
+      },
     );
     app.get(
       '/incidents',

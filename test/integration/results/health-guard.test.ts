@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Verdict } from '../../../common/domain/verdict.ts';
-import { readSummary, readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { readSummary } from '../../../coordinator/results/health/report.ts';
 import { addMembership, createHolder } from './harness.ts';
 import { fleetThatAnswers, HealthBench } from './health-bench.ts';
 

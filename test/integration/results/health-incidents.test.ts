@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Verdict } from '../../../common/domain/verdict.ts';
 import { listIncidents, readIncident } from '../../../coordinator/results/health/incident-queries.ts';
 import type { IncidentFilter } from '../../../coordinator/results/health/incident-queries.ts';
-import { readHealth } from '../../../coordinator/results/health/queries.ts';
+import { readHealth } from '../../../coordinator/results/health/report.ts';
 import { HealthBench } from './health-bench.ts';
 
 const bench = HealthBench.use();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { noteEvents } from '../../../coordinator/results/health/health-repository.ts';
-import { readSummary, readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { readTimeline } from '../../../coordinator/results/health/queries.ts';
+import { readSummary } from '../../../coordinator/results/health/report.ts';
 import { createHolder } from './harness.ts';
 import { HealthBench } from './health-bench.ts';
 
