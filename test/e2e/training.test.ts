@@ -18,7 +18,7 @@ import { makeTestFolder } from '../support/folder.ts';
 import { startProcess } from '../support/processes.ts';
 import type { TestProcess } from '../support/processes.ts';
 
-/** Starts, two short trainings and two switches; some 60 s on two free cores, and busy ones are several times slower. */
+/** Starts, two short trainings and two switches; some 90 s on two free cores, and busy ones are several times slower. */
 const WITHIN_MS = 280_000;
 const CAMERAS = 24;
 /** The model that knows two classes is trained before the third one is seen. */
@@ -40,7 +40,8 @@ const COORDINATOR_ENV = {
   CAMFLEET_TRAINING_MINIMUM_NEW: '46',
   CAMFLEET_TRAINING_MINIMUM_PER_CLASS: '3',
   CAMFLEET_TRAINING_PER_CAMERA: '4',
-  CAMFLEET_TRAINING_PASSES: '25',
+  // Enough that some fifteen pictures a class are learnt for sure; ten seconds for both models.
+  CAMFLEET_TRAINING_PASSES: '80',
 };
 
 let folder: string;
@@ -236,7 +237,7 @@ test(
     expect(second.report?.dataset.classes).toEqual([...FIRST, LATER]);
     // The first one has no F1 of the third class.
     const { model, before } = weighed(second.decision);
-    expect(model).toBeGreaterThanOrEqual(before);
+    expect(model).toBeGreaterThan(before);
     expect(model).toBeCloseTo(second.report?.test.fused.macroF1 as number, 3);
     expect(before).toBeLessThan(0.667);
     const secondVersion = second.modelVersion as string;
