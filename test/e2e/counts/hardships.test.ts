@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { makeTestFolder } from '../../support/folder.ts';
-import { isLong } from '../../support/long.ts';
+import { isLong, testWhere } from '../../support/long.ts';
 import { CAMERAS, CLOCKS, TestFleet } from './fleet.ts';
 import type { TestAgent } from './fleet.ts';
 import { ShiftedClock } from './shifted-clock.ts';
@@ -22,7 +22,7 @@ const isReal = process.env['CAMFLEET_TEST_CLOCKS'] === 'real';
 // The coordinator is away for an hour only where somebody asks for it.
 const stays = !isReal || isLong;
 /** Half a minute's wait for a refused agent: not with every run. */
-const patientTest = test.skipIf(!isReal && !isLong);
+const patientTest = testWhere(isReal || isLong, 'CAMFLEET_TEST_LONG=1 or CAMFLEET_TEST_CLOCKS=real');
 vi.setConfig({ testTimeout: CLOCKS.limitMs + (stays ? CLOCKS.autonomyMs : 0), hookTimeout: CLOCKS.limitMs });
 
 let root: string;
@@ -139,7 +139,7 @@ patientTest(
   },
 );
 
-test.skipIf(!stays)(
+testWhere(stays, 'CAMFLEET_TEST_LONG=1 where the clocks are real: it takes an hour')(
   'the coordinator away for longer than agents go on alone: they stop, and all of it counts',
   async () => {
     await fleet.coordinator.end(30_000);
