@@ -1,6 +1,4 @@
 import type { CameraMemory } from '../../common/domain/fragment.ts';
-import { systemClock } from '../../common/runtime/clock.ts';
-import type { Clock } from '../../common/runtime/clock.ts';
 import type { Logger } from '../../common/runtime/logger.ts';
 import type { ObjectStore } from '../../common/storage/object-store.ts';
 import type { Database } from '../platform/database/database.ts';
@@ -21,7 +19,6 @@ export interface ResultsDeps {
   /** Of the fleet room. */
   window: WindowService;
   logger: Logger;
-  clock?: Clock;
   settings: ResultsSettings;
   /** Called in the transaction that keeps a picture. */
   onKept?: FramesOptions['onKept'];
@@ -61,20 +58,12 @@ const RECEIPT_DAYS = 7;
 const RECEIPTS_PER_SESSION = 1_000;
 
 /** Everything about what agents report. Nothing runs by itself: intake and jobs are called. */
-export function createResults({
-  database,
-  objects,
-  window,
-  logger,
-  clock = systemClock,
-  settings,
-  onKept,
-}: ResultsDeps): Results {
+export function createResults({ database, objects, window, logger, settings, onKept }: ResultsDeps): Results {
   const traffic = new Traffic();
   const { quotaBytes } = settings;
   const frames = new Frames({ database, objects, quotaBytes, traffic, logger, ...(onKept && { onKept }) });
   const partitions = new Partitions(database);
-  const queries = new ResultQueries(database, clock);
+  const queries = new ResultQueries(database);
   const intake = new Intake({
     ...{ database, window, traffic, reportMs: settings.reportMs, witness: settings.witness ?? false },
     keepsFrames: () => frames.keeps,

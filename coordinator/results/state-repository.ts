@@ -2,7 +2,7 @@ import type { CameraMemory } from '../../common/domain/fragment.ts';
 import type { Evidence, Verdict } from '../../common/domain/verdict.ts';
 import { statement } from '../platform/database/queries.ts';
 import type { Queryable } from '../platform/database/queries.ts';
-import { arraysOf, columnList, insertRows, overwrite, readList, recordset, valueList } from './bulk.ts';
+import { arraysOf, columnList, insertRows, overwrite, recordset, valueList } from './bulk.ts';
 import type { Columns } from './bulk.ts';
 
 /** How a camera is now. Instants are ms of the database's clock. */
@@ -91,8 +91,3 @@ export async function readMemories(db: Queryable, cameraIds: number[]): Promise<
   );
   return new Map(rows.map(({ cameraId, memory }) => [cameraId, JSON.parse(memory) as CameraMemory]));
 }
-
-export const readStates = (db: Queryable, cameraIds: number[]): Promise<CameraState[]> =>
-  db.many<CameraState>(`select ${readList(STATE_COLUMNS)} from camera_state where camera_id = any($1::bigint[])`, [
-    cameraIds,
-  ]);

@@ -6,6 +6,8 @@ import { sha256 } from '../../../common/storage/digest.ts';
 import { lockWindows, membershipsOf } from '../../../coordinator/fleet/window.ts';
 import type { Database } from '../../../coordinator/platform/database/database.ts';
 import type { Intake, Sender } from '../../../coordinator/results/intake.ts';
+import { StatusReader } from '../../../coordinator/status.ts';
+import type { StatusParts } from '../../../coordinator/status.ts';
 import type { WindowService } from '../../../coordinator/results/window.ts';
 
 export const fleetWindow: WindowService = { lockWindows, membershipsOf };
@@ -88,3 +90,18 @@ export const totalsOf = (database: Database, camera: number) =>
        union all select attempts, frames, bytes from observations where camera_id = $1) s`,
     [camera],
   );
+
+/** Reads anew at the first question. Rooms that a test does not need have nothing to tell. */
+export const statusOf = (database: Database, parts: Partial<StatusParts> = {}): StatusReader =>
+  new StatusReader({
+    database,
+    fleet: () =>
+      Promise.resolve({
+        ...{ agents: [], stretch: { factor: 1, belowPriority: 0 }, slowed: 0, unassigned: 0 },
+        ...{ shards: 0, demand: 0, capacity: 0, advice: null },
+      }),
+    health: () => Promise.resolve({ states: {}, openIncidents: 0, causes: [], suspects: [], revision: '' }),
+    model: () => Promise.resolve(null),
+    frames: { quotaBytes: 1 },
+    ...parts,
+  });

@@ -5,7 +5,7 @@ import { createResults } from '../../../coordinator/results/results.ts';
 import type { Results } from '../../../coordinator/results/results.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { createHolder, fleetWindow, fragmentOf, send, totalsOf } from './harness.ts';
+import { createHolder, fleetWindow, fragmentOf, send, statusOf, totalsOf } from './harness.ts';
 import type { Holder } from './harness.ts';
 
 const DAY_MS = 86_400_000;
@@ -96,29 +96,28 @@ test('receipts are deleted when they are old, never that of the last batch', asy
   expect(await totalsOf(database, 1)).toMatchObject({ attempts: 3 });
 });
 
-test('totals add up, before and after the log is', async () => {
+test('bytes per day add up, before and after the log is, and totals are those of all spans', async () => {
   const at = [now - 3, now - 2, now - 1];
   await send(results.intake, holder, 1, [
     fragmentOf(1, holder, at, { outcomes: [1, 1 | 4, 1 | 2 | 8] }),
     fragmentOf(1, holder, [now], { verdict: 'timeout', outcomes: [0], bytes: 0 }),
   ]);
-  const day = { day: new Date(now).toISOString().slice(0, 10), attempts: 4, frames: 3, bytesFetched: 3_000 };
-  expect(await results.queries.fleetTotals()).toMatchObject({
-    ...{ framesPerSecond: 3 / 60, attemptsPerSecond: 4 / 60, cameras: { timeout: 1 } },
-    days: [day],
+  await database.query('update intake_log set bytes_stored = 700');
+  const before = await statusOf(database).recent();
+  const { sent } = before.bytes[0] as { sent: number };
+  expect(sent).toBeGreaterThan(0);
+  expect(before.bytes).toEqual([{ day: new Date(now).toISOString().slice(0, 10), fetched: 3_000, sent, stored: 700 }]);
+  expect(before.totals).toEqual({
+    ...{ attempts: 4, frames: 3, unchanged: 1, classified: 1, gated: 1, audited: 0, spans: 2 },
+    verdicts: { good: 3, timeout: 1 },
   });
   await database.query(`update intake_log set at = at - interval '3 minutes'`);
   await results.partitions.upkeep(now);
   expect(await rowsIn('intake_log')).toBe(0);
-  const { days } = await createResults({
-    ...{ database, objects: new FolderStore('/nowhere'), window: fleetWindow, logger: silentLogger },
-    settings: { reportMs: 1, quotaBytes: 1, retentionDays: 1 },
-  }).queries.fleetTotals();
-  expect(days.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(4);
-  expect(await results.queries.runTotals()).toEqual({
-    ...{ attempts: 4, frames: 3, spans: 2, classified: 1, gated: 1 },
-    verdicts: { good: 3, timeout: 1 },
-  });
+  const { bytes, totals } = await statusOf(database).recent();
+  const sums = (key: 'fetched' | 'sent' | 'stored') => bytes.reduce((sum, day) => sum + day[key], 0);
+  expect([sums('fetched'), sums('sent'), sums('stored')]).toEqual([3_000, sent, 700]);
+  expect(totals).toEqual(before.totals);
 });
 
 test('spans of a camera are paged from the latest to the first without gap or repetition', async () => {
