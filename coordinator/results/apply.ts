@@ -1,5 +1,4 @@
 import { OUTCOME } from '../../common/domain/fragment.ts';
-import type { Fragment } from '../../common/domain/fragment.ts';
 import type { Receipt } from '../../common/protocol/rest.ts';
 import { AppError } from '../../common/runtime/errors.ts';
 import { statement } from '../platform/database/queries.ts';
@@ -8,6 +7,7 @@ import { fold } from './fold.ts';
 import type { Counted, Span } from './fold.ts';
 import { judge, readWindows } from './judge.ts';
 import type { Judged, Submission } from './judge.ts';
+import type { Reported } from './memory-text.ts';
 import { newsOf } from './news.ts';
 import { offerBatches, saveReceipts } from './session-repository.ts';
 import type { Offered } from './session-repository.ts';
@@ -124,7 +124,7 @@ async function writeLog(tx: Queryable, counted: readonly Counted[], traffic: App
 }
 
 function receiptOf({ submission, fates }: Judged, wanted: readonly WantedFrame[], reportMs: number): Receipt {
-  const offered = new Map<string, Fragment>();
+  const offered = new Map<string, Reported>();
   for (const { counted } of fates) if (counted.frameDigest) offered.set(counted.frameDigest, counted.fragment);
   return {
     session: submission.sessionId,

@@ -1,6 +1,7 @@
-import type { Fragment, Scores } from '../../common/domain/fragment.ts';
+import type { Scores } from '../../common/domain/fragment.ts';
 import { OUTCOME } from '../../common/domain/fragment.ts';
 import type { Evidence, Verdict } from '../../common/domain/verdict.ts';
+import type { Reported } from './memory-text.ts';
 
 /** A run of attempts of one camera with one key, within one UTC day. Instants are ms of the database's clock. */
 export interface Span {
@@ -26,7 +27,7 @@ export interface Span {
 
 /** The attempts of a fragment that count, with their clamped instants and their part of the fragment's bytes. */
 export interface Counted {
-  fragment: Fragment;
+  fragment: Reported;
   at: number[];
   outcomes: number[];
   /** Their places in the fragment. */
@@ -43,7 +44,7 @@ const MOST_BYTES = 2 ** 40;
 export const dayOf = (at: number): number => Math.floor(at / DAY_MS);
 
 /** Keeps the attempts for which `instantOf` gives an instant. */
-export function countFragment(fragment: Fragment, instantOf: (at: number) => number | undefined): Counted {
+export function countFragment(fragment: Reported, instantOf: (at: number) => number | undefined): Counted {
   const at: number[] = [];
   const outcomes: number[] = [];
   const indexes: number[] = [];

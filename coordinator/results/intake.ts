@@ -1,11 +1,12 @@
 import { batchSchema } from '../../common/protocol/rest.ts';
-import type { Batch, Receipt } from '../../common/protocol/rest.ts';
+import type { Receipt } from '../../common/protocol/rest.ts';
 import { AppError, codeOf, messageOf } from '../../common/runtime/errors.ts';
 import { sha256 } from '../../common/storage/digest.ts';
 import type { Database } from '../platform/database/database.ts';
 import { applyBatches } from './apply.ts';
 import { fitsOf } from './fits.ts';
 import type { Submission } from './judge.ts';
+import { keepMemoriesAsText } from './memory-text.ts';
 import { keyOf } from './session-repository.ts';
 import type { Traffic } from './traffic.ts';
 import type { WindowService } from './window.ts';
@@ -191,7 +192,7 @@ export class Intake {
 
 const isBatch = fitsOf(batchSchema);
 
-function parse(bytes: Buffer): Batch {
+function parse(bytes: Buffer): Submission['batch'] {
   const text = bytes.toString('utf8');
   let value: unknown;
   try {
@@ -199,7 +200,11 @@ function parse(bytes: Buffer): Batch {
   } catch (error) {
     throw invalid(messageOf(error), error);
   }
-  if (isBatch(value)) return value as Batch;
+  if (isBatch(value)) {
+    const batch = value as Submission['batch'];
+    keepMemoriesAsText(text, batch.fragments);
+    return batch;
+  }
   const parsed = batchSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -2,6 +2,7 @@ import type { Batch } from '../../common/protocol/rest.ts';
 import type { Queryable } from '../platform/database/queries.ts';
 import { countFragment } from './fold.ts';
 import type { Counted } from './fold.ts';
+import type { Reported } from './memory-text.ts';
 import { countedAt, stretchesOf } from './window.ts';
 import type { GrantWindow, OpenStretch, WindowService } from './window.ts';
 
@@ -11,7 +12,7 @@ export interface Submission {
   sessionId: string;
   seq: number;
   digest: string;
-  batch: Batch;
+  batch: Omit<Batch, 'fragments'> & { fragments: Reported[] };
 }
 
 export interface Fate {

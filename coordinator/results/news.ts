@@ -34,6 +34,6 @@ function newsFrom({ fragment, at, outcomes, frameDigest }: Counted, agentId: str
     width: fragment.width ?? earlier?.width ?? null,
     height: fragment.height ?? earlier?.height ?? null,
     latencyMs: fragment.latencyMs ?? null,
-    memory: fragment.memory,
+    memory: typeof fragment.memory === 'string' ? fragment.memory : JSON.stringify(fragment.memory),
   };
 }
