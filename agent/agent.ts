@@ -278,7 +278,9 @@ export class Agent extends EventEmitter<{ state: [state: AgentState, reason: str
     const modelVersion = models?.modelVersion ?? null;
     const hosts = pool.hostNews.peek();
     const { current: capacity } = this.#capacity;
-    return { capacity, rate, late, modelVersion, outboxBatches: this.#outbox.size, ...(hosts && { hosts }) };
+    const { outboxBatches, refusedBatches, picturesDropped } = this.figures;
+    const reports = { outboxBatches, refusedBatches, picturesDropped };
+    return { capacity, rate, late, modelVersion, ...reports, ...(hosts && { hosts }) };
   }
 
   async #drain(): Promise<void> {

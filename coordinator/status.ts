@@ -160,8 +160,10 @@ export class StatusReader {
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 function agentNumbers(agent: AgentInfo): AgentNumbers {
-  const { id, name, state, capacity, rate, cameras, late, outboxBatches, modelVersion, lastSeenAt } = agent;
-  return { id, name, state, capacity, rate, cameras, late, outboxBatches, modelVersion, lastSeenAt };
+  const { id, name, state, capacity, rate, cameras, late, modelVersion, lastSeenAt } = agent;
+  const { outboxBatches, refusedBatches, picturesDropped } = agent;
+  const reports = { outboxBatches, refusedBatches, picturesDropped };
+  return { id, name, state, capacity, rate, cameras, late, ...reports, modelVersion, lastSeenAt };
 }
 
 /** For Prometheus, all from one reading. */
@@ -184,6 +186,12 @@ export function statusMetrics(status: StatusReader): MetricSource[] {
     byLabel('agents', 'Agents by state.', 'state', ({ agents }) => tally(agents.map(({ state }) => state))),
     number('outbox_batches', 'Batches that wait with agents.', ({ agents }) =>
       sum(agents.map(({ outboxBatches }) => outboxBatches)),
+    ),
+    number('refused_batches', 'Batches that intake refused for good, with agents.', ({ agents }) =>
+      sum(agents.map(({ refusedBatches }) => refusedBatches)),
+    ),
+    number('pictures_dropped', 'Pictures dropped by the agents that run.', ({ agents }) =>
+      sum(agents.map(({ picturesDropped }) => picturesDropped)),
     ),
     number('shards', 'Shards.', ({ shards }) => shards.total),
     number('shards_held', 'Shards that an agent holds.', ({ shards }) => shards.held),

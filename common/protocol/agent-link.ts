@@ -109,6 +109,9 @@ export const renewSchema = z.object({
   late: z.number().int().nonnegative(),
   modelVersion: z.string().nullable(),
   outboxBatches: z.number().int().nonnegative(),
+  /** Batches in `outbox/refused/`, and pictures that were dropped since the agent began; absent from agents that do not say. */
+  refusedBatches: z.number().int().nonnegative().optional(),
+  picturesDropped: z.number().int().nonnegative().optional(),
   draining: z.boolean(),
   hosts: hostNewsSchema.optional(),
 });

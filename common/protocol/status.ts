@@ -41,6 +41,9 @@ export interface AgentNumbers {
   cameras: number;
   late: number;
   outboxBatches: number;
+  /** Batches that intake refused for good (they lie in the agent's outbox/refused/), pictures dropped since the agent began. */
+  refusedBatches: number;
+  picturesDropped: number;
   modelVersion: string | null;
   lastSeenAt: number | null;
 }

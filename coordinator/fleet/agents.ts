@@ -33,6 +33,9 @@ export interface AgentInfo {
   shards: number;
   late: number;
   outboxBatches: number;
+  /** Batches that intake refused for good, pictures dropped since the agent began. */
+  refusedBatches: number;
+  picturesDropped: number;
   modelVersion: string | null;
   latitude: number | null;
   longitude: number | null;
@@ -204,6 +207,7 @@ const AGENTS = `
   )
   select a.id, a.name, a.version, a.capacity, coalesce(s.rate, 0) as rate, coalesce(held.cameras, 0) as cameras,
     coalesce(held.shards, 0) as shards, coalesce(s.late, 0) as late, coalesce(s.outbox_batches, 0) as "outboxBatches",
+    coalesce(s.refused_batches, 0) as "refusedBatches", coalesce(s.pictures_dropped, 0) as "picturesDropped",
     s.model_version as "modelVersion", a.latitude, a.longitude, a.probe,
     extract(epoch from a.joined_at) * 1000 as "joinedAt", extract(epoch from s.last_renewed_at) * 1000 as "lastSeenAt",
     a.revoked_at is not null as revoked, a.cordoned, a.draining or coalesce(s.draining, false) as draining,

@@ -194,7 +194,7 @@ const RENEW_SESSIONS = statement(
   'fleet.renew-sessions',
   `with asked as materialized (
      select * from json_to_recordset($1::json) as r("sessionId" uuid, draining boolean, rate float8, late integer,
-       "outboxBatches" integer, "modelVersion" text, capacity float8)
+       "outboxBatches" integer, "refusedBatches" integer, "picturesDropped" integer, "modelVersion" text, capacity float8)
    ), mine as materialized (
      select s.id, s.agent_id, s.draining as was_draining from agent_sessions s join agents a on a.id = s.agent_id
      where s.id in (select "sessionId" from asked) and s.superseded_at is null and a.revoked_at is null
@@ -204,7 +204,8 @@ const RENEW_SESSIONS = statement(
      where a.id = mine.agent_id and abs(a.capacity - r.capacity) > a.capacity / 20
    )
    update agent_sessions s set last_renewed_at = clock_timestamp(), draining = r.draining, rate = r.rate, late = r.late,
-     outbox_batches = r."outboxBatches", model_version = r."modelVersion"
+     outbox_batches = r."outboxBatches", refused_batches = coalesce(r."refusedBatches", 0),
+     pictures_dropped = coalesce(r."picturesDropped", 0), model_version = r."modelVersion"
    from mine join asked r on r."sessionId" = mine.id where s.id = mine.id
    returning s.id as "sessionId", extract(epoch from clock_timestamp()) * 1000 as now, mine.was_draining as "wasDraining"`,
 );

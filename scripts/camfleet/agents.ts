@@ -68,7 +68,7 @@ function addReads(agents: Command, context: Context): void {
     if (options.jsonl) return printLines(context, answer.agents);
     print(context, options, answer, () =>
       table(
-        ['NAME', 'STATE', 'SEEN', 'CAMERAS', 'RATE/S', 'CAPACITY/S', 'LATE', 'OUTBOX', 'MODEL', 'ID'],
+        ['NAME', 'STATE', 'SEEN', 'CAMERAS', 'RATE/S', 'CAPACITY/S', 'LATE', 'OUTBOX', 'REFUSED', 'MODEL', 'ID'],
         answer.agents.map((agent) => [
           agent.name,
           agent.state,
@@ -78,6 +78,7 @@ function addReads(agents: Command, context: Context): void {
           Math.round(Number(agent['capacity']) * 10) / 10,
           agent['late'],
           agent['outboxBatches'],
+          agent['refusedBatches'],
           typeof agent['modelVersion'] === 'string' ? agent['modelVersion'].slice(0, 12) : null,
           agent.id,
         ]),

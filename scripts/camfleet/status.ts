@@ -31,6 +31,8 @@ function statusWords({
       .map(([name, count]) => `${name} ${count}`)
       .join(', ');
   const today = bytes[0];
+  const refused = agents.filter(({ refusedBatches }) => refusedBatches > 0);
+  const dropped = agents.reduce((sum, { picturesDropped }) => sum + picturesDropped, 0);
   const facts = listing({
     cameras: `${cameras.total} (${counts(cameras.byLifecycle) || 'none yet'})`,
     verdicts: counts(cameras.byVerdict) || 'none yet',
@@ -42,6 +44,17 @@ function statusWords({
     kept: `${frames.kept} frames, ${megabytes(frames.bytes)} of ${megabytes(frames.quotaBytes)}${frames.full ? ' (full: nothing new is kept)' : ''}`,
     ...(today && {
       today: `${megabytes(today.fetched)} fetched, ${megabytes(today.sent)} sent, ${megabytes(today.stored)} stored`,
+    }),
+    ...(refused.length > 0 && {
+      refused: refused
+        .map(
+          ({ name, refusedBatches }) =>
+            `${refusedBatches} batches of ${name}, kept in outbox/refused of its data folder`,
+        )
+        .join('; '),
+    }),
+    ...(dropped > 0 && {
+      dropped: `${dropped} pictures did not fit or could not be delivered; what was seen is counted`,
     }),
     model: model
       ? `${model.name} (${model.version.slice(0, 16)})`

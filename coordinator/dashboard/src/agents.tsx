@@ -70,6 +70,18 @@ function Agent({ agent, suspicion, now }: AgentProps) {
         <dd>{agent.lastSeenAt === null ? 'never' : `${age(agent.lastSeenAt, now)} ago`}</dd>
         <dt>batches waiting</dt>
         <dd>{count(agent.outboxBatches)}</dd>
+        {agent.refusedBatches > 0 && (
+          <>
+            <dt>batches refused</dt>
+            <dd>{count(agent.refusedBatches)}: see outbox/refused on its machine</dd>
+          </>
+        )}
+        {agent.picturesDropped > 0 && (
+          <>
+            <dt>pictures dropped</dt>
+            <dd>{count(agent.picturesDropped)}</dd>
+          </>
+        )}
         <dt>model</dt>
         <dd>{agent.modelVersion?.slice(0, 8) ?? 'none'}</dd>
       </dl>

@@ -29,7 +29,7 @@ test('status says how many cameras are slower than asked and what to add, until 
   const status = () => statusOf(db.database, { fleet: () => bench.fleet.status() }).recent();
   const one = await bench.join('one');
   const work = async () => {
-    await one.renew({ capacity: 20, rate: 19.5, late: 3 });
+    await one.renew({ capacity: 20, rate: 19.5, late: 3, refusedBatches: 2, picturesDropped: 7 });
     await one.work();
   };
   await eventually(async () => (await work(), one.cameraIds.length === 40 && (await status()).advice !== null));
@@ -43,6 +43,7 @@ test('status says how many cameras are slower than asked and what to add, until 
   expect(short.load).toEqual({ asked: 40, capacity: 20, rate: 19.5 });
   expect(short.shards.held).toBe(short.shards.total);
   expect(short.agents).toMatchObject([{ name: 'one', state: 'online', capacity: 20, cameras: 40, late: 3 }]);
+  expect(short.agents, 'what intake refused shows').toMatchObject([{ refusedBatches: 2, picturesDropped: 7 }]);
 
   await bench.join('two');
   await bench.fleet.requestPlan();

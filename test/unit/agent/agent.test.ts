@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server } from 'socket.io';
@@ -15,8 +15,9 @@ import type { CapturePool } from '../../../agent/pipeline/capture-pool.ts';
 import { threadClock } from '../../../agent/pipeline/clocks.ts';
 import type { UndatedFragment } from '../../../agent/report/fragments.ts';
 import type { Lease } from '../../../agent/leases/keeper.ts';
+import type { Renew } from '../../../common/protocol/agent-link.ts';
 import type { Batch } from '../../../common/protocol/rest.ts';
-import { AGENT_NAMESPACE } from '../../../common/protocol/agent-link.ts';
+import { AGENT_NAMESPACE, renewSchema } from '../../../common/protocol/agent-link.ts';
 import { silentLogger } from '../../../common/runtime/logger.ts';
 import { fail, ok } from '../../../common/runtime/result.ts';
 import { sha256 } from '../../../common/storage/digest.ts';
@@ -27,6 +28,7 @@ import { eventually } from '../../support/eventually.ts';
 class ScriptedCoordinator {
   readonly batches: Batch[] = [];
   readonly released: unknown[] = [];
+  readonly renewals: Renew[] = [];
   successors = false;
   offers = 1;
   refuseConnections: { code: string; message: string } | undefined;
@@ -87,15 +89,16 @@ class ScriptedCoordinator {
         modelVersion: null,
       }),
     );
-    answer('lease:renew', ({ grants }: { grants: { shardId: number; token: number; revision: number }[] }) =>
-      ok({
+    answer('lease:renew', (renewal: Renew) => {
+      this.renewals.push(renewal);
+      return ok({
         now: now(),
-        grants: grants.map((grant) => ({ ...grant, state: 'held' })),
+        grants: renewal.grants.map((grant) => ({ ...grant, state: 'held' })),
         stretch: { factor: 1, belowPriority: 0 },
         modelVersion: null,
         workAvailable: false,
-      }),
-    );
+      });
+    });
     answer('work:request', () =>
       ok({ offers: this.offers-- > 0 ? [{ offerId: 'o', shardId: 1, cameras: 1, load: 1 }] : [] }),
     );
@@ -228,6 +231,16 @@ describe('an agent', () => {
     await drained;
     expect(agent.state).toBe('STOPPED');
     expect(agent.figures.outboxBatches).toBeGreaterThan(0);
+  });
+
+  test('each renewal tells how many batches were refused for good, also in earlier runs', async () => {
+    await mkdir(join(dataFolder, 'outbox/refused'), { recursive: true });
+    for (const name of ['a-1.json', 'a-1.txt', 'b-7.json'])
+      await writeFile(join(dataFolder, 'outbox/refused', name), '');
+    await running();
+    await eventually(() => coordinator.renewals.length > 0);
+    expect(coordinator.renewals[0]).toMatchObject({ refusedBatches: 2, picturesDropped: 0 });
+    expect(renewSchema.parse(coordinator.renewals[0])).toMatchObject({ refusedBatches: 2, picturesDropped: 0 });
   });
 
   test('a lost connection ends no lease, and the agent comes back by itself', async () => {
