@@ -47,6 +47,7 @@ test('forty cameras with every fault: no transport fault leads to a wrong state,
     wrongContentShare: 0,
     wrongOddityStates: 0,
     healthyLostFrames: 0,
+    leaks: 0,
   });
   // Four turns each at least, and most transport faults decided: else nothing was proved.
   expect(figures['healthyFrames']).toBeGreaterThanOrEqual(40);
@@ -63,9 +64,9 @@ longTest(
       wrongContentShare: 0,
       wrongOddityStates: 0,
       healthyLostFrames: 0,
+      leaks: 0,
     });
     expect(figures['healthyFrames']).toBeGreaterThanOrEqual(30);
-    expect(figures['childrenEnd']).toBe(figures['childrenStart']);
     expect(code).toBe(0);
   },
 );

@@ -103,11 +103,11 @@ export function figuresOf(
 const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
 export function confusionTable(rows: readonly FaultRow[]): string {
-  const head = ['fault', 'expected', 'cameras', 'attempts', 'wrong', 'found'];
-  const body = rows.map(({ fault, expected, cameras, attempts, wrong, found }) => [
+  const head = ['fault', 'expected', 'cameras', 'attempts', 'wrong', 'undecided', 'found'];
+  const body = rows.map(({ fault, expected, cameras, attempts, wrong, undecided, found }) => [
     fault ?? '(none)',
     expected,
-    ...[cameras, attempts, wrong].map(String),
+    ...[cameras, attempts, wrong, undecided].map(String),
     Object.entries(found)
       .map(([verdict, times]) => `${verdict} ${times}`)
       .join(', '),

@@ -8,6 +8,8 @@ import type { FaultName } from '../../camera-farm/faults.ts';
 import { openSink } from '../capture/sink.ts';
 import { drawPictures } from '../drawn-pictures.ts';
 import { answerQuestions, usage } from '../pinned.ts';
+import { openHlsFarm } from './hls-farm.ts';
+import type { HlsFarm } from './hls-farm.ts';
 import type { HostileCamera, HostilePlace, HostileScenario } from './scenario.ts';
 
 // The farm's side of bench:hostile: cameras with every fault, well-behaved ones on other hosts, and the sink of the batches.
@@ -21,9 +23,10 @@ const MJPEG_SHARE = 0.3;
 const folder = mkdtempSync(join(tmpdir(), 'camfleet-hostile-farm-'));
 const sink = await openSink();
 const farms: Farm[] = [];
+let hls: HlsFarm | undefined;
 const faultsOf = new Map<Farm, Map<string, FaultName>>();
 
-async function open({ hostile, healthy }: HostileScenario): Promise<HostilePlace> {
+async function open({ hostile, healthy, streams }: HostileScenario): Promise<HostilePlace> {
   drawPictures(folder, { scenes: SCENES, frames: FRAMES, ...SIZE });
   const common = { ...SIZE, picturesFrom: folder, changeEverySeconds: CHANGE_SECONDS, log: 'none' as const };
   const mixed = { ...common, partsPerSecond: 5, camerasPerHost: 4, mjpegShare: MJPEG_SHARE };
@@ -37,7 +40,8 @@ async function open({ hostile, healthy }: HostileScenario): Promise<HostilePlace
     deal(await startFarm({ ...mixed, cameras: onRestingHosts, addressBase: '127.40.0.0' }), resting),
     await startFarm({ ...common, cameras: healthy, mjpegShare: 0, addressBase: '127.60.0.0' }),
   );
-  return { sink: sink.url, cameras: farms.flatMap(camerasOf) };
+  hls = streams > 0 ? await openHlsFarm() : undefined;
+  return { sink: sink.url, cameras: [...farms.flatMap(camerasOf), ...(hls ? streamsOf(hls, streams) : [])] };
 }
 
 /** Every fault in turn, for each kind of camera. The streams begin at the other end, so that a small farm has more faults. */
@@ -62,6 +66,15 @@ const camerasOf = (farm: Farm): HostileCamera[] =>
     fault: faultsOf.get(farm)?.get(id) ?? null,
   }));
 
+/** Well-behaved, too. */
+const streamsOf = (farm: HlsFarm, count: number): HostileCamera[] =>
+  Array.from({ length: count }, (_, index) => ({
+    ...farm.urlOf(index),
+    transport: 'hls',
+    name: `stream ${index + 1}`,
+    fault: null,
+  }));
+
 /** From now on every camera has its fault. */
 function misbehave(): void {
   for (const [farm, dealt] of faultsOf) for (const [id, fault] of dealt) farm.setFault(id, fault);
@@ -69,6 +82,7 @@ function misbehave(): void {
 
 answerQuestions({ open, misbehave, usage }, async () => {
   await Promise.all(farms.map((farm) => farm.stop()));
+  hls?.close();
   sink.close();
   rmSync(folder, { recursive: true, force: true });
 });

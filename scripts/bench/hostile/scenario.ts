@@ -6,13 +6,15 @@ export interface HostileScenario {
   hostile: number;
   /** Well-behaved cameras beside them, on hosts of their own. */
   healthy: number;
+  /** Well-behaved cameras that offer HLS, which ffmpeg decodes. */
+  streams: number;
   /** How often the agent asks each camera, ms. */
   intervalMs: number;
 }
 
 export interface HostileCamera {
   url: string;
-  transport: 'snapshot' | 'mjpeg';
+  transport: 'snapshot' | 'mjpeg' | 'hls';
   host: string;
   name: string;
   /** `null` for the well-behaved. */

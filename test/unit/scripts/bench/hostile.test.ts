@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Verdict } from '../../../../common/domain/verdict.ts';
 import { confusion, confusionTable, figuresOf, lostFrames } from '../../../../scripts/bench/hostile/confusion.ts';
+import { leaksIn } from '../../../../scripts/bench/hostile/vitals.ts';
 import { stateFigures, stateRows, stateTable } from '../../../../scripts/bench/hostile/states.ts';
 import type { CameraTally, HostileCamera, HostileTurn } from '../../../../scripts/bench/hostile/scenario.ts';
 
@@ -62,7 +63,7 @@ test('wrong verdicts are counted by the group of the fault; what has to be learn
     healthyFrames: 5,
     camerasWithoutAttempt: 0,
   });
-  expect(confusionTable(rows)).toMatch(/hang +timeout +1 +4 +1 +timeout 3, refused 1/);
+  expect(confusionTable(rows)).toMatch(/hang +timeout +1 +4 +1 +0 +timeout 3, refused 1/);
 });
 
 test('states follow the coordinator’s rules: debounced, wrong where a camera strays, undecided where its fault showed seldom', () => {
@@ -92,4 +93,19 @@ test('states follow the coordinator’s rules: debounced, wrong where a camera s
     ...{ wrongHealthyStates: 0, undecidedStates: 1 },
   });
   expect(stateTable(rows)).toMatch(/fault +expected +cameras +wrong +undecided +online +degraded +frozen +offline/);
+});
+
+test('memory, descriptors and children that grow are named, and what comes and goes is not', () => {
+  const before = { residentMb: 250, descriptors: 60, children: 1 };
+  const start = { residentMb: 300, descriptors: 1_000, children: 3 };
+  expect(leaksIn([start, { residentMb: 340, descriptors: 1_100, children: 5 }, start], before, 4)).toEqual([]);
+  const grown = { residentMb: 500, descriptors: 1_400, children: 3 };
+  expect(leaksIn([start, grown], before, 4)).toEqual([
+    '500 MB resident, at most 369 were expected',
+    '1400 descriptors, at most 1132 were expected',
+  ]);
+  // On the way, too.
+  expect(leaksIn([start, { ...start, children: 9 }, start], before, 4)).toEqual([
+    '9 children, at most 5 were expected',
+  ]);
 });
