@@ -6,7 +6,8 @@ import type { Logger } from '../../common/runtime/logger.ts';
 import { startThread } from '../../common/runtime/thread.ts';
 import type { Lease, ShardHolder } from '../leases/keeper.ts';
 import type { UndatedFragment } from '../report/fragments.ts';
-import { HostNewsBox } from './host-news.ts';
+import { threadClock } from './clocks.ts';
+import { HostNewsBox, KnownRests } from './host-news.ts';
 import { HostShares } from './host-shares.ts';
 import type { ChangedBudgets } from './host-shares.ts';
 import type { CameraStart, CameraStopped, WorkerSettings } from './messages.ts';
@@ -45,6 +46,10 @@ export class CapturePool implements ShardHolder {
   readonly #sequences = new Map<number, number>();
   readonly #memories = new Map<number, CameraMemory>();
   readonly #shares = new HostShares();
+  #timeOffset: number | undefined;
+  readonly #rests = new KnownRests(() =>
+    this.#timeOffset === undefined ? threadClock.now() : threadClock.monotonic() + this.#timeOffset,
+  );
   /** What the threads found out about hosts. */
   readonly hostNews = new HostNewsBox();
   /** Told of cameras that begin here. */
@@ -93,6 +98,7 @@ export class CapturePool implements ShardHolder {
 
   /** What other agents found out about hosts. */
   learnRests(rests: HostRest[]): void {
+    this.#rests.add(rests);
     for (const [index, worker] of this.#workers.entries()) {
       const mine = rests.filter(({ host }) => workerOf(host, this.#workers.length) === index);
       if (mine.length > 0) worker.post({ type: 'rests', rests: mine });
@@ -110,6 +116,7 @@ export class CapturePool implements ShardHolder {
 
   /** Coordinator's time minus monotonic clock, ms. */
   setTime(offset: number): void {
+    this.#timeOffset = offset;
     for (const worker of this.#workers) worker.post({ type: 'time', offset });
   }
 
@@ -134,6 +141,7 @@ export class CapturePool implements ShardHolder {
     const answers = await Promise.all(this.#workers.map((worker) => worker.collect()));
     for (const { late, busy, hosts } of answers) {
       this.hostNews.add(hosts);
+      this.#rests.add(hosts.rests);
       this.#counts.late += late;
       this.#counts.busy = Math.max(this.#counts.busy, busy);
     }
@@ -262,6 +270,8 @@ export class CapturePool implements ShardHolder {
       const { cameraId } = assignment;
       this.#sequences.set(cameraId, (this.#sequences.get(cameraId) ?? 0) + GAP_AFTER_CRASH);
     }
+    // All of them: a redirect may have led to a host of another thread.
+    this.#workers[index]?.post({ type: 'rests', rests: this.#rests.present() });
     this.#post(cameras);
   }
 }

@@ -11,7 +11,7 @@ export interface WorkerHandleOptions {
   logger: Logger;
   onLatest(cameraId: number, digest: string, bytes: Buffer): void;
   onStopped(camera: CameraStopped): void;
-  /** The thread died and a new one, which knows nothing, has taken its place. */
+  /** The thread died and a new one has taken its place, which knows no more than the newest message of each kind of `STATE`. */
   onCrashed(): void;
 }
 
@@ -73,6 +73,8 @@ export class WorkerHandle {
 
   #replace(): void {
     if (this.#closing) return;
+    // What was asked since the end of the old one, nobody heard.
+    this.#abandonQuestions();
     this.#worker = this.#spawn();
     for (const message of this.#state.values()) this.#worker.postMessage(message);
     this.#options.onCrashed();

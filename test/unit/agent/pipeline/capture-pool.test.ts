@@ -15,9 +15,11 @@ import { eventually } from '../../../support/eventually.ts';
 
 const SESSION = '11111111-1111-4111-8111-111111111111';
 
-/** A real camera host: `/still` never changes and answers 304, `/moving` changes, `/gone` is 404, `/hang` never answers. */
+/** A real camera host: `/still` never changes and answers 304, `/moving` changes, `/gone` is 404, `/busy` 429, `/hang` never answers. */
 class CameraHost {
   readonly served: { id: string; status: number }[] = [];
+  /** Requests for `/busy`. */
+  asked = 0;
   readonly #server: Server;
   #pictures: Buffer[] = [];
   #next = 0;
@@ -27,6 +29,10 @@ class CameraHost {
       const id = String(request.headers['x-camfleet-attempt']);
       if (request.url === '/hang') return;
       const picture = request.url === '/moving' ? this.#pictures[this.#next++ % 8]! : this.#pictures[0]!;
+      if (request.url === '/busy') {
+        this.asked++;
+        return void response.writeHead(429, { 'retry-after': '60' }).end();
+      }
       const status = request.url === '/gone' ? 404 : request.headers['if-none-match'] === '"1"' ? 304 : 200;
       response.on('finish', () => this.served.push({ id, status }));
       const still = request.url === '/still' ? { etag: '"1"' } : {};
@@ -40,10 +46,10 @@ class CameraHost {
     return this.#pictures[0]!;
   }
 
-  async listen(): Promise<string> {
+  async listen(address = '127.0.0.1'): Promise<string> {
     this.#pictures = await Promise.all([...Array(8).keys()].map((seed) => noise(seed)));
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    await new Promise<void>((resolve) => this.#server.listen(0, address, resolve));
+    return `http://${address}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   close(): void {
@@ -234,5 +240,27 @@ describe('the capture pool', () => {
   test('an attempt that hangs becomes a timeout, and one under way at a stop becomes nothing', async () => {
     take(camera(51, '/hang', 1_000));
     expect((await collected(51, 1))[0]).toMatchObject({ verdict: 'timeout' });
+  });
+
+  test('a thread that takes the place of one that died leaves the hosts alone that asked for it', async () => {
+    // Of the same thread as 127.0.0.1.
+    const busyHost = '127.0.0.9';
+    const busy = new CameraHost();
+    const url = `${await busy.listen(busyHost)}/busy`;
+    take({ ...camera(61, '/busy'), host: busyHost, source: { transport: 'snapshot', url } }, camera(62, '/still'));
+    await collected(61, 1);
+    await collected(62, 1);
+    // No message that a thread understands.
+    pool.watch(null as never, 1);
+    const sinceCrash = () => all.filter(({ cameraId, firstSequence }) => cameraId === 62 && firstSequence >= 1_000_000);
+    await eventually(
+      async () => {
+        all.push(...(await pool.collect()));
+        return sinceCrash().reduce((sum, { monotonic }) => sum + monotonic.length, 0) > 5;
+      },
+      { withinMs: 15_000, what: 'the new thread to work' },
+    );
+    expect(busy.asked).toBe(1);
+    busy.close();
   });
 });
