@@ -33,7 +33,7 @@ const GAPS_NEEDED = 5;
 /** After so many new pictures in a row the camera may have become faster than we look: look a little oftener for a while. */
 const STREAK_TO_PROBE = 16;
 const PROBE_FACTOR = 0.75;
-/** A longer time without a look is our absence and says nothing about the camera. */
+/** A longer time without a look is our absence and says nothing about the camera; of a slow one, twice its interval. */
 const ABSENCE_MS = 15 * 60_000;
 const MOST_MS = 86_400_000;
 
@@ -70,7 +70,7 @@ function gapOf(memory: RefreshMemory, look: Look): number | undefined {
     // A date that stands still says nothing; our own looks do.
     if (gap !== 0) return gap > 0 && gap <= MOST_MS ? gap : undefined;
   }
-  if (look.before === undefined || look.at - look.before > ABSENCE_MS) return undefined;
+  if (look.before === undefined || look.at - look.before > Math.max(ABSENCE_MS, 2 * memory.ms)) return undefined;
   const gap = look.at - memory.since;
   return gap > 0 && gap <= MOST_MS ? gap : undefined;
 }
@@ -79,8 +79,7 @@ function gapOf(memory: RefreshMemory, look: Look): number | undefined {
 export const refreshOf = (memory: RefreshMemory | undefined): number | undefined =>
   memory && memory.count > GAPS_NEEDED ? memory.ms : undefined;
 
-/** Above the asked interval at most so many times, and never above an hour: a wrong guess must not hide a camera. */
-const MOST_STRETCH = 10;
+/** Never above an hour: a wrong guess must not hide a camera. */
 const MOST_PACE_MS = 3_600_000;
 /** Within this the camera counts as being as fast as it is looked at. */
 const TOLERANCE = 1.1;
@@ -92,7 +91,7 @@ const TOLERANCE = 1.1;
 export function paceMs(askedMs: number, memory: RefreshMemory | undefined, exactly = false): number {
   const refresh = refreshOf(memory);
   if (exactly || refresh === undefined || refresh <= askedMs * TOLERANCE) return askedMs;
-  return Math.max(askedMs, Math.min(refresh, askedMs * MOST_STRETCH, MOST_PACE_MS));
+  return Math.max(askedMs, Math.min(refresh, MOST_PACE_MS));
 }
 
 /** A picture older than this is stale, ms: three times what is usual for this camera and this pace. */
