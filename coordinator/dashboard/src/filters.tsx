@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import type { cameraKinds } from '../../../common/domain/camera.ts';
 import { cameraStates } from '../../../common/domain/health.ts';
 import { verdictOrder } from '../../../common/domain/verdict.ts';
 import type { FleetStatus } from '../../../common/protocol/status.ts';
@@ -8,65 +9,68 @@ import { count, nameOf } from './words.ts';
 
 type FiltersProps = ViewControl & { status: FleetStatus };
 
+const KINDS = ['ip', 'non_ip', 'stream'] as const satisfies typeof cameraKinds;
+/** Candidates are none of the fleet's cameras yet. */
+const LIFECYCLES = ['active', 'paused', 'retired'] as const;
 const MORE: FilterKey[] = ['host', 'source', 'tag', 'country', 'kind', 'lifecycle'];
 
 /** Conditions on cameras. The server applies them, and they stand in the address. */
 export function Filters({ view, change, status }: FiltersProps) {
   const { byVerdict } = status.cameras;
   const [isOpen, setOpen] = useState(() => MORE.some((key) => view[key] !== ''));
-  const select = (key: FilterKey) => (event: { target: { value: string } }) => change({ [key]: event.target.value });
+  const agents = status.agents.map(({ name }) => name);
+  const control = { view, change };
   return (
     <form className="filters" onSubmit={(event) => event.preventDefault()}>
-      <Words name="text" type="search" placeholder="Name, place, host…" label="Text" view={view} change={change} />
-      <select aria-label="State" value={view.state} onChange={select('state')}>
-        <option value="">any state</option>
-        {cameraStates.map((state) => (
-          <option key={state} value={state}>
-            {state}
-          </option>
-        ))}
-      </select>
-      <select aria-label="Cause" value={view.verdict} onChange={select('verdict')}>
-        <option value="">any cause</option>
-        {verdictOrder.map((verdict) => (
-          <option key={verdict} value={verdict}>
-            {nameOf(verdict)}
-            {byVerdict[verdict] ? ` (${count(byVerdict[verdict])})` : ''}
-          </option>
-        ))}
-      </select>
-      <select aria-label="Agent" value={view.agent} onChange={select('agent')}>
-        <option value="">any agent</option>
-        {view.agent !== '' && !status.agents.some(({ name }) => name === view.agent) && <option>{view.agent}</option>}
-        {status.agents.map(({ id, name }) => (
-          <option key={id}>{name}</option>
-        ))}
-      </select>
+      <Words name="text" type="search" placeholder="Name, place, host…" label="Text" {...control} />
+      <Choice name="state" label="State" none="any state" values={cameraStates} {...control} />
+      <Choice
+        {...{ name: 'verdict', label: 'Cause', none: 'any cause', values: verdictOrder }}
+        words={(verdict) => `${nameOf(verdict)}${byVerdict[verdict] ? ` (${count(byVerdict[verdict])})` : ''}`}
+        {...control}
+      />
+      <Choice name="agent" label="Agent" none="any agent" values={agents} {...control} />
       <button type="button" className="toggle" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         {isOpen ? 'fewer' : 'more'}
       </button>
       {isOpen && (
         <div className="more-filters">
-          <Words name="host" placeholder="Host" label="Host" view={view} change={change} />
-          <Words name="source" placeholder="Source" label="Source" view={view} change={change} />
-          <Words name="tag" placeholder="Tag" label="Tag" view={view} change={change} />
-          <Words name="country" placeholder="Country (US)" label="Country" whole={2} view={view} change={change} />
-          <select aria-label="Kind" value={view.kind} onChange={select('kind')}>
-            <option value="">any kind</option>
-            <option value="ip">ip</option>
-            <option value="non_ip">non_ip</option>
-            <option value="stream">stream</option>
-          </select>
-          <select aria-label="Lifecycle" value={view.lifecycle} onChange={select('lifecycle')}>
-            <option value="">not retired</option>
-            <option value="active">active</option>
-            <option value="paused">paused</option>
-            <option value="retired">retired</option>
-          </select>
+          <Words name="host" placeholder="Host" label="Host" {...control} />
+          <Words name="source" placeholder="Source" label="Source" {...control} />
+          <Words name="tag" placeholder="Tag" label="Tag" {...control} />
+          <Words name="country" placeholder="Country (US)" label="Country" whole={2} {...control} />
+          <Choice name="kind" label="Kind" none="any kind" values={KINDS} {...control} />
+          <Choice name="lifecycle" label="Lifecycle" none="not retired" values={LIFECYCLES} {...control} />
         </div>
       )}
-      <Chosen view={view} change={change} />
+      <Chosen {...control} />
     </form>
+  );
+}
+
+interface ChoiceProps<T extends string> extends ViewControl {
+  name: FilterKey;
+  label: string;
+  /** What it says where nothing is chosen. */
+  none: string;
+  values: readonly T[];
+  words?: (value: T) => string;
+}
+
+/** One of a list. What the address asks for is shown, also where the list lacks it. */
+function Choice<T extends string>({ name, label, none, values, words, view, change }: ChoiceProps<T>) {
+  const chosen = view[name];
+  const isMissing = chosen !== '' && !values.some((value) => value === chosen);
+  return (
+    <select aria-label={label} value={chosen} onChange={({ target: { value } }) => change({ [name]: value })}>
+      <option value="">{none}</option>
+      {isMissing && <option>{chosen}</option>}
+      {values.map((value) => (
+        <option key={value} value={value}>
+          {words ? words(value) : value}
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -4,7 +4,7 @@ import type { HealthSummary } from '../../../common/protocol/health.ts';
 import { STATE_WORDS, StateMark } from './states.tsx';
 import type { ViewControl } from './view.ts';
 import { Worst } from './worst.tsx';
-import { age, count, share } from './words.ts';
+import { age, count, plural, share } from './words.ts';
 
 interface HealthProps extends ViewControl {
   health: HealthSummary;
@@ -21,7 +21,7 @@ export function Health({ health, selected, view, change }: HealthProps) {
   return (
     <section className="card health" aria-labelledby="health-title">
       <h2 id="health-title">
-        Health <small>{selected ? `of the ${count(total)} cameras selected` : `of ${count(total)} cameras`}</small>
+        Health <small>{selected ? `of the ${plural(total, 'camera')} selected` : `of ${plural(total, 'camera')}`}</small>
       </h2>
       <div className="bar" role="img" aria-label={words || 'no cameras'}>
         {shown.map((state) => (
