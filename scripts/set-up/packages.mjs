@@ -79,7 +79,9 @@ function isExecutable(path) {
   }
 }
 
-export function missingFor(command, isPresent = (name) => PACKAGES[name].isPresent()) {
+const isOnThisMachine = (name) => PACKAGES[name].isPresent();
+
+export function missingFor(command, isPresent = isOnThisMachine) {
   const { needed = [], wanted = [] } = NEEDS[command] ?? {};
   return { needed: needed.filter((name) => !isPresent(name)), wanted: wanted.filter((name) => !isPresent(name)) };
 }
@@ -95,20 +97,21 @@ export function aptCommand() {
 
 /**
  * Installs what the command needs, where that is allowed. On a terminal it asks first, unless `yes`.
+ * @param {{ yes: boolean, isPresent?: (name: string) => boolean }} options how to see a package, if not by this machine's files
  * @returns {Promise<string[]>} one sentence for each purpose that wanted packages stay away from
  */
-export async function installSystemPackages(command, { yes }) {
-  const missing = missingFor(command);
+export async function installSystemPackages(command, { yes, isPresent = isOnThisMachine }) {
+  const missing = missingFor(command, isPresent);
   const all = [...missing.needed, ...missing.wanted];
   if (all.length === 0) return [];
   const apt = aptCommand();
   if (apt && (await isAgreed(all, yes))) {
     await aptInstall(apt, all);
     // One that cannot be had keeps apt from installing any: what is only wanted must not cost what is needed.
-    const { needed } = missingFor(command);
+    const { needed } = missingFor(command, isPresent);
     if (needed.length > 0 && missing.wanted.length > 0) await aptInstall(apt, needed);
   }
-  const left = missingFor(command);
+  const left = missingFor(command, isPresent);
   if (left.needed.length > 0) throw new SetUpError(adviceFor(left.needed), 2);
   const purposes = new Set(left.wanted.map((name) => PACKAGES[name].purpose));
   return [...purposes].map((purpose) => {
