@@ -21,7 +21,8 @@ export function Health({ health, selected, view, change }: HealthProps) {
   return (
     <section className="card health" aria-labelledby="health-title">
       <h2 id="health-title">
-        Health <small>{selected ? `of the ${plural(total, 'camera')} selected` : `of ${plural(total, 'camera')}`}</small>
+        Health{' '}
+        <small>{selected ? `of the ${plural(total, 'camera')} selected` : `of ${plural(total, 'camera')}`}</small>
       </h2>
       <div className="bar" role="img" aria-label={words || 'no cameras'}>
         {shown.map((state) => (
