@@ -28,11 +28,13 @@ export function recordset(columns: Columns): string {
 /** The rows as parameters of `recordset`, one array a column. */
 export function arraysOf(columns: Columns, rows: readonly object[]): Buffer[] {
   return entries(columns).map(([, property, kind]) => {
-    const values = rows.map((row) => (row as Record<string, unknown>)[property] ?? null);
-    const texts = isJson(kind) ? values.map((value) => (value === null ? null : JSON.stringify(value))) : values;
-    return arrayParameter(typeOf(kind), texts);
+    const values = rows.map((row) => (row as Record<string, unknown>)[property]);
+    return arrayParameter(typeOf(kind), isJson(kind) ? values.map(textOf) : values);
   });
 }
+
+const textOf = (value: unknown): string | null =>
+  value === null || value === undefined ? null : JSON.stringify(value);
 
 /** The columns of the table, for `insert into t (…)`. */
 export const columnList = (columns: Columns): string => Object.keys(columns).join(', ');

@@ -45,7 +45,7 @@ function membersOf(text: string, at: number, name: string): { from: number; to: 
   while (text.charCodeAt(next) === QUOTE) {
     const keyEnd = stringEnd(text, next);
     const isIt = keyEnd - next === name.length + 2 && text.startsWith(name, next + 1);
-    if (!isIt && isEscaped(text.slice(next, keyEnd), name)) return undefined;
+    if (!isIt && isEscaped(text, next, keyEnd) && JSON.parse(text.slice(next, keyEnd)) === name) return undefined;
     const colon = blanks(text, keyEnd);
     if (text.charCodeAt(colon) !== COLON) return undefined;
     const from = blanks(text, colon + 1);
@@ -60,7 +60,10 @@ function membersOf(text: string, at: number, name: string): { from: number; to: 
   return place;
 }
 
-const isEscaped = (key: string, name: string): boolean => key.includes('\\') && JSON.parse(key) === name;
+function isEscaped(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (text.charCodeAt(at) === BACKSLASH) return true;
+  return false;
+}
 
 function blanks(text: string, at: number): number {
   let next = at;

@@ -24,7 +24,12 @@ function newsFrom({ fragment, at, outcomes, frameDigest }: Counted, agentId: str
   const lastFrame = outcomes.findLastIndex((outcome) => (outcome & OUTCOME.frame) !== 0);
   const good = VERDICTS[verdict].healthy ? at[lastFrame] : undefined;
   return {
-    ...{ cameraId: fragment.cameraId, verdict, label, agentId, token: fragment.token, evidence: fragment.evidence },
+    cameraId: fragment.cameraId,
+    verdict,
+    label,
+    agentId,
+    token: fragment.token,
+    evidence: fragment.evidence,
     score: fragment.scores?.fused[0]?.score ?? null,
     modelVersion: fragment.modelVersion,
     since: earlier?.verdict === verdict && earlier.label === label ? earlier.since : (at[0] as number),
