@@ -1,4 +1,6 @@
-import { ModelCoordinator } from './model.ts';
+import { HEARTBEAT_GAP_MS } from '../../../../common/protocol/lease-rules.ts';
+import { ModelCoordinator, TTL_MS } from './model.ts';
+import type { ModelGrant } from './model.ts';
 import { SimulatedAgent } from './simulated-agent.ts';
 import type { Attempt, Figures, Surroundings } from './simulated-agent.ts';
 import { randomFrom, Timeline } from './timeline.ts';
@@ -16,6 +18,7 @@ class World implements Surroundings {
   readonly random: () => number;
   readonly coordinator: ModelCoordinator;
   readonly agents: SimulatedAgent[];
+  readonly losses = new Losses();
   isUp = true;
   hasTrouble = true;
   readonly counted: Attempt[] = [];
@@ -86,11 +89,61 @@ class World implements Surroundings {
     });
   }
 
+  heard(session: string): void {
+    this.losses.heard(session, this.time.now);
+  }
+
+  took(old: ModelGrant, by: ModelGrant): void {
+    this.losses.judge(old, by, this.time.now);
+  }
+
+  goDown(): void {
+    if (this.isUp) this.losses.wentDown(this.time.now);
+    this.isUp = false;
+  }
+
+  comeBack(): void {
+    if (!this.isUp) this.losses.cameBack(this.time.now);
+    this.isUp = true;
+  }
+
   every(ms: number, work: () => void): void {
     this.time.after(ms * (0.9 + 0.2 * this.random()), () => {
       work();
       this.every(ms, work);
     });
+  }
+}
+
+/**
+ * Who may lose a shard to somebody else without a hand-over, by a bookkeeping of its own: only who was not heard for a TTL, and
+ * after an outage that no renewal survives only who was not heard for a TTL after it.
+ */
+class Losses {
+  readonly failures: string[] = [];
+  readonly #heardAt = new Map<string, number>();
+  #downAt = 0;
+  #backAt = -Infinity;
+
+  heard(session: string, now: number): void {
+    this.#heardAt.set(session, now);
+  }
+
+  wentDown(now: number): void {
+    this.#downAt = now;
+  }
+
+  cameBack(now: number): void {
+    if (now - this.#downAt > HEARTBEAT_GAP_MS) this.#backAt = now;
+  }
+
+  judge(old: ModelGrant, by: ModelGrant, now: number): void {
+    if (by.reason === 'handover') return;
+    const silentMs = now - (this.#heardAt.get(old.sessionId) ?? -Infinity);
+    const what = `${old.sessionId} lost shard ${old.shardId} to ${by.sessionId} (${by.reason})`;
+    if (silentMs <= TTL_MS) this.failures.push(`${what} though it was heard ${silentMs} ms before`);
+    else if (now - this.#backAt <= TTL_MS)
+      this.failures.push(`${what} ${now - this.#backAt} ms after an outage in which nobody could renew`);
   }
 }
 
@@ -101,7 +154,7 @@ export function runSchedule(seed: number): { failures: string[]; figures: Figure
   endTrouble(world);
   world.time.runUntil(TROUBLE_MS + QUIET_MS);
   world.figures.grants = world.coordinator.grants.length;
-  return { failures: [...doubleOwners(world), ...stuck(world)], figures: world.figures };
+  return { failures: [...doubleOwners(world), ...stuck(world), ...world.losses.failures], figures: world.figures };
 }
 
 function setUp(world: World): void {
@@ -146,10 +199,10 @@ function makeTrouble(world: World): void {
     later(1_000, 45_000, () => (agent.isStopped = false));
   } else if (kind === 3) {
     figures.outages++;
-    world.isUp = false;
+    world.goDown();
     later(200, 30_000, () => {
       if (!world.isUp && random() < 0.5) world.coordinator.start(time.now);
-      world.isUp = true;
+      world.comeBack();
     });
   } else if (kind === 4) {
     agent.isDraining = true;
@@ -161,7 +214,7 @@ function makeTrouble(world: World): void {
 
 function endTrouble(world: World): void {
   world.hasTrouble = false;
-  world.isUp = true;
+  world.comeBack();
   for (const agent of world.agents) {
     Object.assign(agent, { isCut: false, isStopped: false, isDraining: false });
     if (!agent.isRunning) agent.start();

@@ -5,7 +5,7 @@ import { runSchedule } from './schedule.ts';
 const SEED = process.env['SEED'];
 const SCHEDULES = Number(process.env['SCHEDULES'] ?? 2_000);
 
-test('no schedule of delays, losses, repetitions, kills and outages makes two owners or leaves a shard stuck', () => {
+test('no schedule of delays, losses, repetitions, kills and outages makes two owners, leaves a shard stuck, or takes one from who is well', () => {
   const seeds = SEED === undefined ? Array.from({ length: SCHEDULES }, (_, index) => index + 1) : [Number(SEED)];
   const totals = { grants: 0, takeovers: 0, handovers: 0, kills: 0, outages: 0, counted: 0, refused: 0, moves: 0 };
   for (const seed of seeds) {

@@ -30,6 +30,10 @@ export interface Surroundings {
   ask<T>(agent: SimulatedAgent, handle: () => T, answered: (value: T) => void): void;
   camerasAround(shard: number): number[];
   report(attempt: Attempt): void;
+  /** A hello or a renewal of a current session was handled. */
+  heard(session: string): void;
+  /** `by` has just taken the place of `old`. */
+  took(old: ModelGrant, by: ModelGrant): void;
 }
 
 /** An agent that speaks the protocol; whatever is between two of its messages may be lost. */
@@ -75,14 +79,22 @@ export class SimulatedAgent {
     if (!this.#greeted) {
       return this.#world.ask(
         this,
-        () => coordinator.hello(this.name, session, time.now),
+        () => {
+          const isWelcome = coordinator.hello(this.name, session, time.now);
+          if (isWelcome) this.#world.heard(session);
+          return isWelcome;
+        },
         (isWelcome) => this.#welcomed(isWelcome),
       );
     }
     const named = [...this.leases].map(([shardId, { grant, revision }]) => ({ shardId, token: grant.token, revision }));
     this.#world.ask(
       this,
-      () => coordinator.renew(session, named, time.now, this.isDraining),
+      () => {
+        const answer = coordinator.renew(session, named, time.now, this.isDraining);
+        if (answer?.grants.every(({ state }) => state !== 'superseded')) this.#world.heard(session);
+        return answer;
+      },
       (answer) => {
         if (!answer || this.isStopped) return;
         this.#heardAt = time.now;
@@ -131,8 +143,10 @@ export class SimulatedAgent {
             () => {
               const old = coordinator.open(offer.shardId);
               const grant = coordinator.accept(session, offer, time.now);
-              if (grant && old && old.until !== null)
+              if (grant && old && old.until !== null) {
                 figures[grant.reason === 'takeover' ? 'takeovers' : 'handovers']++;
+                this.#world.took(old, grant);
+              }
               return grant && { grant, revision: grant.acknowledged };
             },
             (begun) => begun && !this.isStopped && this.leases.set(offer.shardId, begun),
