@@ -15,7 +15,7 @@ import { trainingRoutes } from './learning/training/routes.ts';
 import { camerasMatching } from './matching-cameras.ts';
 import { createGateway } from './platform/gateway/gateway.ts';
 import type { Gateway } from './platform/gateway/gateway.ts';
-import { AccessControl } from './platform/http/access.ts';
+import { AccessControl, adminTokenFile } from './platform/http/access.ts';
 import { isAllowedHost } from './platform/http/hosts.ts';
 import { createHttp } from './platform/http/http.ts';
 import type { Http } from './platform/http/http.ts';
@@ -40,6 +40,8 @@ export interface Coordinator {
   url: string;
   /** Opens the page as administrator. The token is in the fragment, which browsers do not send. */
   adminLink: string;
+  /** Where that token is kept. */
+  adminTokenFile: string;
   /** Takes no new request, finishes those under way, stops Redis and PostgreSQL. */
   stop(): Promise<void>;
 }
@@ -70,7 +72,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     wires.gateway = gateway;
     await startInOrder(rooms, { http, gateway, shutdown });
     logger.info({ url: http.url }, 'coordinator runs');
-    return { url: http.url, adminLink: `${http.url}/#token=${token}`, stop: () => shutdown.stop() };
+    return {
+      url: http.url,
+      adminLink: `${http.url}/#token=${token}`,
+      adminTokenFile: adminTokenFile(ground.keysFolder),
+      stop: () => shutdown.stop(),
+    };
   } catch (error) {
     await shutdown.stop();
     throw error;

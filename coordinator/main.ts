@@ -3,6 +3,7 @@ import { BRANDS } from '../config/brands.ts';
 import { loadCoordinatorConfig, sourcesFrom } from '../config/load.ts';
 import { codeOf, EXIT, messageOf } from '../common/runtime/errors.ts';
 import { createLogger } from '../common/runtime/logger.ts';
+import { greetAdministrator } from './administrator.ts';
 import { startCoordinator } from './coordinator.ts';
 import type { Coordinator } from './coordinator.ts';
 
@@ -12,10 +13,9 @@ async function main(): Promise<void> {
   const logger = createLogger({ level: config.log.level, base: { app: 'coordinator' } });
   const starting = startCoordinator({ config, brands: BRANDS, version: versionOf(), logger });
   stopOnSignals(starting);
-  const { url, adminLink } = await starting;
-  // To the terminal, not to the log: whoever has the link is an administrator.
-  if (process.stdout.isTTY) process.stdout.write(`camfleet runs. Open ${adminLink}\n`);
-  process.send?.({ ready: { url } });
+  const coordinator = await starting;
+  greetAdministrator(coordinator, { terminal: process.stdout, logger });
+  process.send?.({ ready: { url: coordinator.url } });
 }
 
 /** The first signal stops in order, the second at once: PostgreSQL and Redis are then found and stopped by the next start. */

@@ -31,6 +31,9 @@ const REMEMBER_MS = 5_000;
 /** Wrong tokens are not remembered, right ones are few. */
 const REMEMBER_MOST = 1_000;
 
+/** Where a data folder keeps the administrator's token. */
+export const adminTokenFile = (keysFolder: string): string => join(keysFolder, 'admin-token');
+
 /** The API's tokens. */
 export class AccessControl {
   readonly #database: Queryable;
@@ -84,7 +87,7 @@ export class AccessControl {
    * database that does not know the file's token (restored, or another one) learns it.
    */
   async adminToken(keysFolder: string): Promise<string> {
-    const path = join(keysFolder, 'admin-token');
+    const path = adminTokenFile(keysFolder);
     const kept = await readFile(path, 'utf8').catch(() => '');
     const token = kept.trim() || `cft_${randomBytes(24).toString('base64url')}`;
     if (!kept.trim()) {
