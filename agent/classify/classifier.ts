@@ -20,6 +20,8 @@ export interface ClassifierOptions {
   batchWaitMs: number;
   threads: number;
   logger: Logger;
+  /** Pictures after which a process is replaced. Default: 500,000. */
+  recycleAfter?: number;
   /** Told after every switch and every refusal. */
   onReport(report: { version: string; state: 'fetched' | 'proved' | 'active' | 'refused'; reason?: string }): void;
 }
@@ -146,7 +148,7 @@ export class Classifier {
   /** The slot in force, in a new process where the old one died or has served enough. */
   async #livingSlot(): Promise<Slot | undefined> {
     const slot = this.#active;
-    if (!slot || (slot.process.alive && slot.served < RECYCLE_AFTER)) return slot;
+    if (!slot || (slot.process.alive && slot.served < (this.#options.recycleAfter ?? RECYCLE_AFTER))) return slot;
     const fresh = await this.#prove(slot.version);
     if (fresh && this.#active === slot) {
       this.#active = fresh;

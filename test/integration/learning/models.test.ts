@@ -46,7 +46,7 @@ const direct = (): ModelDownloads => ({
   file: (version, name) => models.file(version, name),
 });
 
-function createClassifier(name: string, downloads = direct()) {
+function createClassifier(name: string, downloads = direct(), more: Partial<ClassifierOptions> = {}) {
   const reports: Parameters<ClassifierOptions['onReport']>[0][] = [];
   const root = join(folder, name);
   const classifier = new Classifier({
@@ -56,6 +56,7 @@ function createClassifier(name: string, downloads = direct()) {
     threads: 1,
     logger: silentLogger,
     onReport: (report) => reports.push(report),
+    ...more,
   });
   return { classifier, reports, root };
 }
@@ -164,6 +165,24 @@ test('a model that does not say of its golden frames what its manifest says is r
   await classifier.switchTo(version);
   expect(reports).toEqual(['fetched ', expect.stringMatching(/^refused MODEL_SELF_TEST_FAILED/)]);
   expect(classifier.modelVersion).toBeNull();
+  await classifier.stop();
+});
+
+test('a process that has served enough is replaced by another one, and no picture goes without its label', async () => {
+  const model = await models.import({ name: 'recycled', onnx: colourNetwork(), labels: COLOURS });
+  const { classifier, reports } = createClassifier('recycled', direct(), { recycleAfter: 20 });
+  await classifier.switchTo(model.version);
+  const picture = await plainJpeg(5, 250, 5);
+  const labels: (string | undefined)[] = [];
+  const classify = async () => labels.push((await classifier.classify(picture))?.scores.fused[0]?.label);
+  // Several at a time, and further ones while processes change.
+  const callers = Array.from({ length: 6 }, async () => {
+    for (let n = 0; n < 10; n++) await classify();
+  });
+  await Promise.all(callers);
+  expect(labels).toEqual(Array.from({ length: 60 }, () => 'green'));
+  expect(reports.filter(({ state }) => state === 'proved').length, 'processes').toBeGreaterThanOrEqual(3);
+  expect(classifier.modelVersion).toBe(model.version);
   await classifier.stop();
 });
 
