@@ -99,7 +99,7 @@ const isFine = (
   figures.healthyLostFrames === 0 &&
   figures.leaks === 0;
 
-function scenarioOf(flags: Partial<Record<string, string>>): HostileScenario | undefined {
+function scenarioOf(flags: Readonly<Record<string, string | boolean>>): HostileScenario | undefined {
   const hostile = Number(flags['cameras'] || 1_000);
   const intervalMs = Number(flags['interval'] || 10) * 1_000;
   const streams = Number(flags['streams'] || Math.max(4, Math.round(hostile * STREAM_SHARE)));
