@@ -31,6 +31,8 @@ export interface RelayProtocol {
     /** One key frame is enough. */
     isBrief: boolean;
     onClock: (at: number) => void;
+    /** Told of every answer that has a status as HTTP's have. */
+    onStatus: (status: number, rawHeaders: readonly Buffer[]) => void;
   }): Dialogue;
   alias(port: number): string;
 }
@@ -139,9 +141,11 @@ export class RelayedSource implements PolledSource {
 
   #relay(upstream: Socket, isBrief: boolean, onClock: (at: number) => void): Promise<Relay> {
     const target = this.#target;
-    const { userAgent } = this.#streams;
+    const { userAgent, manners } = this.#streams;
+    const onStatus = (status: number, rawHeaders: readonly Buffer[]): void =>
+      manners?.answered(target.host, status, rawHeaders);
     return Relay.open(upstream, target.host, (ends, port) =>
-      this.#protocol.dialogue({ target, ends, port, userAgent, isBrief, onClock }),
+      this.#protocol.dialogue({ target, ends, port, userAgent, isBrief, onClock, onStatus }),
     );
   }
 

@@ -33,6 +33,8 @@ export interface RtspOptions {
   isBrief?: boolean;
   /** The camera's clock, from its RTCP sender reports, ms since the epoch. */
   onClock?: (at: number) => void;
+  /** Told of every answer with its headers: name, value, name, value, … */
+  onStatus?: (status: number, rawHeaders: readonly Buffer[]) => void;
 }
 
 /** What ffmpeg is told in place of the camera's URL. */
@@ -111,6 +113,10 @@ export class RtspDialogue implements Dialogue {
     const pending = this.#pending.get(key);
     if (!pending) return;
     this.#pending.delete(key);
+    this.#options.onStatus?.(
+      status,
+      answer.headers.flat().map((text) => Buffer.from(text)),
+    );
     if (status === 401 && this.#mayTryAgain(answer, pending)) return this.#send(pending);
     this.#judge(status, pending.method);
     if (pending.method === 'DESCRIBE') this.#spotter.learn(answer.body.toString('latin1'));

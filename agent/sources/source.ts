@@ -64,7 +64,7 @@ export interface SourceContext {
 export interface StreamContext {
   egress: EgressRule;
   limiter: HostLimiter;
-  manners?: Pick<Manners, 'mayAsk'>;
+  manners?: Pick<Manners, 'mayAsk' | 'answered'>;
   decoders: Decoders;
   userAgent: string;
 }

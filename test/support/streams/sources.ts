@@ -4,6 +4,7 @@ import type { DecodersOptions } from '../../../agent/sources/ffmpeg/decoders.ts'
 import { HostLimiter } from '../../../agent/sources/host-limiter.ts';
 import { HttpClient } from '../../../agent/sources/http.ts';
 import { createSource } from '../../../agent/sources/kinds.ts';
+import type { Manners } from '../../../agent/sources/manners.ts';
 import type { PolledSource, SourceSpec } from '../../../agent/sources/source.ts';
 import { systemClock } from '../../../common/runtime/clock.ts';
 
@@ -18,8 +19,9 @@ export interface StreamWorld {
 export function streamWorld({
   allow = ['127.0.0.0/8'],
   stallMs,
+  manners,
   ...options
-}: Partial<DecodersOptions> & { allow?: string[]; stallMs?: number } = {}): StreamWorld {
+}: Partial<DecodersOptions> & { allow?: string[]; stallMs?: number; manners?: Manners } = {}): StreamWorld {
   const clock = systemClock;
   const egress = new EgressRule({ allow });
   const limiter = new HostLimiter({ clock, concurrency: 4, minDelayMs: 0 });
@@ -30,7 +32,7 @@ export function streamWorld({
     http,
     clock,
     ...(stallMs !== undefined && { stallMs }),
-    streams: { egress, limiter, decoders, userAgent },
+    streams: { egress, limiter, decoders, userAgent, ...(manners && { manners }) },
   };
   return {
     decoders,

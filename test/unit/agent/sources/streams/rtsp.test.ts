@@ -2,13 +2,21 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RtspReader, writeMessage } from '../../../../../agent/sources/rtsp-messages.ts';
+import { SimulatedClock } from '../../../../../common/runtime/clock.ts';
+import { HostRests } from '../../../../../agent/sources/host-rests.ts';
+import { Manners } from '../../../../../agent/sources/manners.ts';
+import type { RtspOptions } from '../../../../../agent/sources/rtsp-relay.ts';
 import { RtspDialogue, rtspAlias, senderReportTime } from '../../../../../agent/sources/rtsp-relay.ts';
 import { parseRelayTarget } from '../../../../../agent/sources/relay-target.ts';
 
 const PORT = 40_000;
 
 /** Both ends of a dialogue as text. */
-function dialogue(url = 'rtsp://camera:554/live/1?x=y', login?: { user: string; password: string }) {
+function dialogue(
+  url = 'rtsp://camera:554/live/1?x=y',
+  login?: { user: string; password: string },
+  onStatus?: RtspOptions['onStatus'],
+) {
   const camera: string[] = [];
   const ffmpeg: string[] = [];
   const target = parseRelayTarget(url, 'rtsp', login);
@@ -17,7 +25,8 @@ function dialogue(url = 'rtsp://camera:554/live/1?x=y', login?: { user: string; 
     ffmpeg: (bytes: Buffer) => void ffmpeg.push(bytes.toString('latin1')),
   };
   const enough = (): void => {};
-  const between = new RtspDialogue({ target, userAgent: 'camfleet-test', ends: { ...ends, enough }, port: PORT });
+  const options = { target, userAgent: 'camfleet-test', ends: { ...ends, enough }, port: PORT };
+  const between = new RtspDialogue({ ...options, ...(onStatus && { onStatus }) });
   return {
     camera,
     ffmpeg,
@@ -55,6 +64,28 @@ describe('redirections', () => {
     expect(() => answer(text)).toThrow(expect.objectContaining({ code: 'SOURCE_REDIRECTS' }));
     expect(ffmpeg).toEqual([]);
   });
+});
+
+test('a camera that asks for rest by 429 or 503 gets it, for as long as it says', async () => {
+  const asked: [string, number][] = [];
+  const clock = new SimulatedClock();
+  const rests = new HostRests({ clock, onRest: (host, ms) => asked.push([host, ms]) });
+  const manners = new Manners({ rests, clock });
+  for (const status of ['503 Service Unavailable', '429 Too Many Requests']) {
+    const { ask, answer } = dialogue(undefined, undefined, (code, headers) =>
+      manners.answered('camera', code, headers),
+    );
+    ask(describeRequest);
+    expect(() => answer(`RTSP/1.0 ${status}\r\nCSeq: 1\r\nRetry-After: 120\r\n\r\n`)).toThrow(
+      expect.objectContaining({ code: 'SOURCE_HTTP_ERROR' }),
+    );
+    expect(rests.waitMs('camera')).toBe(120_000);
+    await clock.advance(120_000);
+  }
+  expect(asked).toEqual([
+    ['camera', 120_000],
+    ['camera', 120_000],
+  ]);
 });
 
 describe('challenges', () => {
