@@ -116,10 +116,8 @@ export class HlsSource implements PolledSource {
 
   async #frameOf(segment: Segment, before: number, signal: AbortSignal): Promise<EncodedFrame> {
     const { clock } = this.#context;
-    const began = clock.monotonic();
     let received = before;
     const bytes = await this.#keyFrame(segment, signal, (more) => (received += more));
-    this.#deadline.came(clock.monotonic() - began);
     const now = clock.now();
     const offset = segment.at === undefined ? undefined : segment.at - now;
     return { ...frameOf(bytes, now, received, offset), etag: tagOf(segment) };
@@ -129,10 +127,13 @@ export class HlsSource implements PolledSource {
   async #keyFrame(segment: Segment, signal: AbortSignal, onBytes: (count: number) => void): Promise<Buffer> {
     const stop = new AbortController();
     const fetching = new AbortController();
-    const feed = new SegmentFeed(this.#streams.decoders, stop.signal, () => fetching.abort());
-    const withdraw = onAbort(signal, (reason) => (stop.abort(reason), fetching.abort(), feed.pictures.end(reason)));
     const { http, clock } = this.#context;
+    const { decoders } = this.#streams;
+    const now = (): number => clock.monotonic();
+    const feed = new SegmentFeed({ decoders, signal: stop.signal, now, onEnough: () => fetching.abort() });
+    const withdraw = onAbort(signal, (reason) => (stop.abort(reason), fetching.abort(), feed.pictures.end(reason)));
     const patience = this.#deadline.ms;
+    const began = now();
     const request = { http, target: (url: string) => this.#to(url), maxBytes: MAX_SEGMENT_BYTES, deadlineMs: patience };
     const reading = readSegment(segment, { ...request, signal: fetching.signal }, (bytes) => {
       onBytes(bytes.length);
@@ -141,14 +142,16 @@ export class HlsSource implements PolledSource {
       () => feed.end(),
       (error: unknown) => feed.hasEnough || feed.pictures.end(error),
     );
-    void clock.sleep(patience, stop.signal).then(
-      () => (this.#deadline.missed(), feed.pictures.end(stalled(this.#target.host, patience))),
-      () => {},
-    );
+    void this.#overdue(stop.signal, () => began + patience + feed.queuedMs).then((isLate) => {
+      if (!isLate) return;
+      this.#deadline.missed();
+      feed.pictures.end(stalled(this.#target.host, patience));
+    });
     let isDone = false;
     try {
       for await (const picture of feed.pictures) {
         isDone = true;
+        this.#deadline.came(now() - began - feed.queuedMs);
         return picture;
       }
       throw sourceError('SOURCE_ENDED', 'The newest segment of the stream holds no picture.');
@@ -158,6 +161,16 @@ export class HlsSource implements PolledSource {
       fetching.abort();
       void reading.then(() => feed.close(isDone));
     }
+  }
+
+  /** `true` once the time has come, which moves on while we let the camera wait; `false` when the signal aborts before. */
+  async #overdue(signal: AbortSignal, at: () => number): Promise<boolean> {
+    const { clock } = this.#context;
+    for (let left = at() - clock.monotonic(); left > 0; left = at() - clock.monotonic()) {
+      await clock.sleep(left, signal).catch(() => {});
+      if (signal.aborted) return false;
+    }
+    return true;
   }
 
   #unchanged(etag: string, transferBytes: number): EncodedFrame {

@@ -23,6 +23,8 @@ export interface DecodersOptions {
   maxBrief?: number;
   /** Children that stay; cameras beyond that are connected to for each picture. */
   maxStaying?: number;
+  /** Bytes of streams that wait for their turn. */
+  maxWaitingBytes?: number;
   graceMs?: number;
 }
 
@@ -53,6 +55,7 @@ export class Decoders {
   readonly #children = new Set<FfmpegChild>();
   readonly #slots: HostLimiter;
   #staying = 0;
+  #waitingBytes = 0;
   #programs: Promise<[Ffmpeg | undefined, Launcher]> | undefined;
   #closed = false;
 
@@ -62,6 +65,7 @@ export class Decoders {
       maxBytes: 8_000_000,
       maxBrief: 16,
       maxStaying: 64,
+      maxWaitingBytes: 64_000_000,
       graceMs: 1_500,
       ...options,
     };
@@ -77,6 +81,18 @@ export class Decoders {
   /** Their process ids. */
   get pids(): number[] {
     return [...this.#children].flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** Counts what a stream keeps while it waits for `start`; `false` where all that wait would keep too much. */
+  hold(bytes: number): boolean {
+    if (this.#waitingBytes + bytes > this.#options.maxWaitingBytes) return false;
+    this.#waitingBytes += bytes;
+    return true;
+  }
+
+  /** Gives back what was counted. */
+  letGo(bytes: number): void {
+    this.#waitingBytes -= bytes;
   }
 
   /** Whether one more camera may have a child that stays. */

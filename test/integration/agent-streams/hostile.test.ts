@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { HostRests } from '../../../agent/sources/host-rests.ts';
+import { Manners } from '../../../agent/sources/manners.ts';
 import type { EncodedFrame } from '../../../common/domain/frame.ts';
+import { systemClock } from '../../../common/runtime/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { makeTestFolder } from '../../support/folder.ts';
 import { missingForStreams } from '../../support/streams/servers.ts';
@@ -187,6 +190,40 @@ describe.skipIf(missing !== undefined)(`HLS of all kinds (${missing ?? 'all inst
     ).toBe(192);
   });
 
+  test('a camera is not blamed for the time in which all of our decoders are busy', async () => {
+    const { source } = world({ maxBrief: 1, stallMs: 1_500 });
+    const { port, connections } = await tcpServer(() => {});
+    const { url } = await serving({
+      '/x.m3u8': playlist('#EXTINF:2,', 'a.ts'),
+      '/a.ts': { body: await file('a.ts') },
+    });
+    const silent = [1, 2].map((path) => source({ transport: 'rtsp', url: `rtsp://127.0.0.1:${port}/${path}` }));
+    const others = silent.map((camera) =>
+      expect(camera.fetchOnce({})).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' }),
+    );
+    await eventually(() => connections() > 1);
+    expect(widthOf(await source({ transport: 'hls', url: `${url}/x.m3u8` }).fetchOnce({}))).toBe(192);
+    await Promise.all(others);
+  });
+
+  test('what waits for a decoder is bounded over all cameras; one that is beyond it is put off, not blamed', async () => {
+    const { source } = world({ maxBrief: 1, maxWaitingBytes: 1_000, stallMs: 1_500 });
+    const { port, connections } = await tcpServer(() => {});
+    const { url } = await serving({
+      '/x.m3u8': playlist('#EXT-X-MAP:URI="init.mp4"', '#EXTINF:2,', 'f0.m4s'),
+      '/init.mp4': { body: await file('mp4/init.mp4').catch(() => file('init.mp4')) },
+      '/f0.m4s': { body: await file('mp4/f0.m4s') },
+    });
+    const busy = expect(
+      source({ transport: 'rtsp', url: `rtsp://127.0.0.1:${port}/x` }).fetchOnce({}),
+    ).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
+    await eventually(() => connections() > 0);
+    const camera = source({ transport: 'hls', url: `${url}/x.m3u8` });
+    await expect(camera.fetchOnce({})).rejects.toMatchObject({ code: 'SOURCE_PUT_OFF' });
+    await busy;
+    expect(widthOf(await camera.fetchOnce({}))).toBe(192);
+  });
+
   const inside = { code: 'SOURCE_BLOCKED' };
   const protocol = { code: 'SOURCE_PROTOCOL' };
   test.each([
@@ -330,6 +367,22 @@ describe.skipIf(missing !== undefined)('RTSP and RTMP of servers that mean harm'
         details: { timeoutMs: 700 },
       });
     await eventually(() => decoders.running === 0 && limiter.size === 0, { withinMs: 5_000 });
+  });
+
+  test('a camera that is overloaded is left alone, its host with it', async () => {
+    const rests = new HostRests({ clock: systemClock });
+    const { source } = world({ manners: new Manners({ rests, clock: systemClock }) });
+    const { port, connections } = await tcpServer((socket) =>
+      socket.on('data', (data) => {
+        const number = /CSeq: (\d+)/i.exec(data.toString())?.[1];
+        socket.write(`RTSP/1.0 503 Service Unavailable\r\nCSeq: ${number}\r\nRetry-After: 60\r\n\r\n`);
+      }),
+    );
+    const camera = source({ transport: 'rtsp', url: `rtsp://127.0.0.1:${port}/x` });
+    await expect(camera.fetchOnce({})).rejects.toMatchObject({ code: 'SOURCE_HTTP_ERROR' });
+    await expect(camera.fetchOnce({})).rejects.toMatchObject({ code: 'SOURCE_PUT_OFF' });
+    expect(rests.waitMs('127.0.0.1')).toBeGreaterThan(50_000);
+    expect(connections()).toBe(1);
   });
 
   test('a lost lease does not wait for a deadline', async () => {
