@@ -23,6 +23,9 @@ export interface ImportAnswer {
   notes: Finding[];
 }
 
+/** One answer holds no more of them; what was rejected is counted in full. */
+export const MOST_REJECTIONS = 100_000;
+
 const FORMATS: Readonly<Record<string, string>> = {
   '.csv': 'csv',
   '.tsv': 'csv',
@@ -63,8 +66,8 @@ export async function uploadCameras(
       format: format ?? FORMATS[extname(file).toLowerCase()],
       source: source ?? (isStdin ? undefined : basename(file, extname(file)).slice(0, 100) || undefined),
       sync: sync ?? false,
-      // People see the first of them; programs and files get them all.
-      ...((rejected !== undefined || json === true) && { mostRejections: 100_000 }),
+      // People see the first of them; programs and files get as many as one answer holds.
+      ...((rejected !== undefined || json === true) && { mostRejections: MOST_REJECTIONS }),
     },
   });
   if (!isStdin) bar.end();

@@ -4,7 +4,7 @@ import { AppError, EXIT } from '../../common/runtime/errors.ts';
 import type { Api, Query } from './api.ts';
 import { addFilterOptions, filterQuery, isFiltered } from './camera-filter.ts';
 import type { FilterOptions } from './camera-filter.ts';
-import { importInBackground, uploadCameras } from './camera-import.ts';
+import { importInBackground, uploadCameras, MOST_REJECTIONS } from './camera-import.ts';
 import type { ImportAnswer } from './camera-import.ts';
 import { addAdd } from './camera-add.ts';
 import { addTimeline } from './health.ts';
@@ -59,7 +59,7 @@ function addImport(cameras: Command, context: Context): void {
     .option('--source <name>', 'source of rows that name none (default: name of the file)')
     .option('--sync', 'retire cameras of the same sources that the file lacks')
     .option('--background', 'upload and leave the import to a job; "camfleet jobs show ID" has its report')
-    .option('--rejected <file>', 'write every rejected row with line and reason, as JSON lines');
+    .option('--rejected <file>', `write rejected rows with line and reason, as JSON lines (the first ${MOST} of them)`);
   speaksApi(command).action(async (file: string, options: Common & ImportOptions) => {
     const api = await apiOf(options, context);
     if (options.background) {
@@ -83,6 +83,7 @@ function addImport(cameras: Command, context: Context): void {
 }
 
 const SHOWN_REJECTIONS = 20;
+const MOST = MOST_REJECTIONS.toLocaleString('en');
 
 function reportWords(report: ImportAnswer): string {
   const { read, added, changed, unchanged, rejected, retired } = report;
@@ -92,7 +93,7 @@ function reportWords(report: ImportAnswer): string {
   ]);
   const more =
     rejected > SHOWN_REJECTIONS
-      ? `… and ${rejected - SHOWN_REJECTIONS} more; --rejected FILE writes all of them.\n`
+      ? `… and ${rejected - SHOWN_REJECTIONS} more; --rejected FILE writes ${rejected > MOST_REJECTIONS ? `the first ${MOST}` : 'all'} of them.\n`
       : '';
   return `${listing({ read, added, changed, unchanged, rejected, retired })}${lines.length > 0 ? `\n${lines.map(([line, reason]) => `line ${line}: ${reason}\n`).join('')}` : ''}${more}`;
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +85,27 @@ test('half of the cameras answer 304 to what they served last, until the scene c
   const share = (await farmOf({ cameras: 200 })).population.filter((camera) => camera.conditional).length;
   expect(share).toBeGreaterThan(70);
   expect(share).toBeLessThan(130);
+});
+
+test('pictures of a folder come byte by byte; where it has subfolders each camera shows those of one of them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'camfleet-farm-'));
+  opened.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) });
+  for (const sub of ['east', 'west', 'notes']) mkdirSync(join(folder, sub));
+  for (const name of ['east/1.jpg', 'east/2.jpg', 'west/1.png', 'west/2.png', 'notes/readme.txt'])
+    writeFileSync(join(folder, name), name);
+  const farm = await farmOf({ cameras: 4, picturesFrom: folder, changeEverySeconds: 0 });
+  const shown = async (id: string): Promise<{ pictures: string[]; type: unknown }> => {
+    const answers = [await get(farm.urlOf(id)), await get(farm.urlOf(id)), await get(farm.urlOf(id))];
+    const pictures = [...new Set(answers.map(({ body }) => body.toString()))].toSorted();
+    return { pictures, type: answers[0]?.headers['content-type'] };
+  };
+  const ids = farm.population.map(({ id }) => id);
+  const east = { pictures: ['east/1.jpg', 'east/2.jpg'], type: 'image/jpeg' };
+  const west = { pictures: ['west/1.png', 'west/2.png'], type: 'image/png' };
+  expect(await Promise.all(ids.map(shown))).toEqual([east, west, east, west]);
+
+  const empty = join(folder, 'notes');
+  await expect(startFarm({ cameras: 1, picturesFrom: empty })).rejects.toMatchObject({ code: 'FARM_PICTURES' });
 });
 
 test('every fault does to a snapshot what it says', async () => {

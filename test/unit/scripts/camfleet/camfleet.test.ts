@@ -172,6 +172,35 @@ describe('cameras', () => {
     ]);
   });
 
+  test('import draws how far it is where somebody sees it, and nowhere else', async () => {
+    const file = join(folder, 'long.csv');
+    await writeFile(file, `id,url\n${'a,http://h.example/a.jpg\n'.repeat(20_000)}`);
+    const report = { read: 1, added: 1, changed: 0, unchanged: 0, rejected: 0, retired: 0, rejections: [], notes: [] };
+    answers['POST /cameras/import'] = { body: report };
+    const seen = await run(['cameras', 'import', file], undefined, true);
+    const drawn = seen.stderr.split('\r').slice(1);
+    expect(drawn[0]).toMatch(/^Importing [█░]{30} +\d+ %$/);
+    expect(drawn[0], 'not only at the end').not.toContain('100 %');
+    expect(drawn.at(-1)).toBe(`Importing ${'█'.repeat(30)} 100 %\n`);
+    expect(seen.stdout).not.toContain('█');
+    expect((await run(['cameras', 'import', file])).stderr).toBe('');
+  });
+
+  test('import says how many rejected rows it lists at most', async () => {
+    expect((await run('cameras import --help')).stdout).toMatch(
+      /--rejected <file> +write rejected rows .*\s+.*the\s+first\s+100,000/,
+    );
+    const report = { read: 150_000, added: 0, changed: 0, unchanged: 0, retired: 0, rejections: [], notes: [] };
+    answers['POST /cameras/import'] = { body: { ...report, rejected: 150_000 } };
+    const file = join(folder, 'bad.csv');
+    await writeFile(file, 'id,url\n');
+    expect((await run(['cameras', 'import', file])).stdout).toContain(
+      '--rejected FILE writes the first 100,000 of them.',
+    );
+    answers['POST /cameras/import'] = { body: { ...report, rejected: 30 } };
+    expect((await run(['cameras', 'import', file])).stdout).toContain('--rejected FILE writes all of them.');
+  });
+
   test('import streams the file and tells of rejected rows', async () => {
     const file = join(folder, 'mine.csv');
     const rejected = join(folder, 'rejected.jsonl');

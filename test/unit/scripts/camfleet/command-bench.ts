@@ -62,17 +62,18 @@ async function answer(request: IncomingMessage): Promise<{ status?: number; body
   );
 }
 
-/** Runs one command against this file's server, as a pipe would. */
+/** Runs one command against this file's server, as a pipe would, or where people see stderr. */
 export async function run(
   line: string | string[],
   environment: NodeJS.ProcessEnv = { CAMFLEET_URL: url, CAMFLEET_DATA_FOLDER: folder },
+  showsProgress = false,
 ) {
   let [stdout, stderr] = ['', ''];
   const terminal = {
     out: (text: string) => void (stdout += text),
     err: (text: string) => void (stderr += text),
     isInteractive: false,
-    showsProgress: false,
+    showsProgress,
   };
   const exit = await runCommand(typeof line === 'string' ? line.split(' ') : line, { terminal, environment }, '1.2.3');
   return { exit, stdout, stderr };
