@@ -1,8 +1,10 @@
 import type { EncodedFrame } from '../../common/domain/frame.ts';
+import { codeOf } from '../../common/runtime/errors.ts';
 import { onAbort } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
 import { header } from './exchange.ts';
 import type { StreamReader } from './exchange.ts';
+import { StallDeadline } from './ffmpeg/stall.ts';
 import type { StreamControl } from './http.ts';
 import { withHuffmanTables } from './huffman-tables.ts';
 import { Latest } from './latest.ts';
@@ -15,8 +17,8 @@ import type { FrameSource, SourceContext, SourceSpec } from './source.ts';
 import { parseTarget } from './target.ts';
 import type { Target } from './target.ts';
 
-// Slow MJPEG cameras send a picture every few seconds; after so long without one the stream is dead.
-const DEFAULT_STALL_MS = 15_000;
+// Slow MJPEG cameras send a picture every few seconds; after so long without one any stream is dead, a fast one earlier.
+const MOST_STALL_MS = 15_000;
 
 /** What came over one connection. */
 interface Opened {
@@ -33,11 +35,15 @@ export class MjpegSource implements FrameSource {
   minIntervalMs: number;
   readonly #context: SourceContext;
   readonly #target: Target;
+  /** Learned over all connections. */
+  readonly #deadline: StallDeadline;
   readonly #nextAttemptId: (() => string) | undefined;
 
   constructor(spec: SourceSpec, context: SourceContext) {
     this.minIntervalMs = spec.minIntervalMs ?? 0;
     this.#context = context;
+    const { stallMs = MOST_STALL_MS } = context;
+    this.#deadline = new StallDeadline(stallMs, stallMs);
     this.#target = parseTarget(spec.url, spec.credentials);
     this.#nextAttemptId = context.attemptHeader ? spec.nextAttemptId : undefined;
   }
@@ -54,7 +60,10 @@ export class MjpegSource implements FrameSource {
         this.#reader(latest, control, opened),
       )
       .then(() => this.#ended(opened))
-      .catch((error: unknown) => latest.end(error));
+      .catch((error: unknown) => {
+        if (codeOf(error) === 'SOURCE_TIMEOUT' && opened.parts > 0) this.#deadline.missed();
+        latest.end(error);
+      });
     try {
       yield* latest;
     } finally {
@@ -69,13 +78,17 @@ export class MjpegSource implements FrameSource {
   }
 
   #reader(latest: Latest<EncodedFrame>, control: StreamControl, opened: Opened): StreamReader {
-    const { clock, stallMs = DEFAULT_STALL_MS } = this.#context;
+    const { clock } = this.#context;
     let parser: MjpegParser;
     let taken = 0;
     let dueAt = -Infinity;
+    let since = clock.monotonic();
     const wanted = (): boolean => {
-      control.extend(stallMs);
-      return clock.monotonic() >= dueAt;
+      const now = clock.monotonic();
+      this.#deadline.came(now - since);
+      since = now;
+      control.extend(this.#deadline.ms);
+      return now >= dueAt;
     };
     const onPart = (part: MjpegPart): void => {
       // Counted from when the picture was due, not from when it came: else every wait would add up.
@@ -89,7 +102,8 @@ export class MjpegSource implements FrameSource {
     return {
       onHeaders: (status, rawHeaders) => {
         checkStatus(status, this.#target.host);
-        control.extend(stallMs);
+        since = clock.monotonic();
+        control.extend(this.#deadline.ms);
         opened.contentType = header(rawHeaders, 'content-type');
         parser = new MjpegParser({ boundary: announcedBoundary(opened.contentType), onPart, wanted });
       },

@@ -13,16 +13,18 @@ export class StallDeadline {
   #mean: number | undefined;
   #deviation = 0;
   #patience = 1;
+  readonly #mostMs: number;
 
   /** @param unknownMs the deadline until the first picture has come */
-  constructor(unknownMs = UNKNOWN_MS) {
+  constructor(unknownMs = UNKNOWN_MS, mostMs = MOST_MS) {
     this.#unknownMs = unknownMs;
+    this.#mostMs = mostMs;
   }
 
   /** ms. */
   get ms(): number {
     const learned = this.#mean === undefined ? this.#unknownMs : 2 * (this.#mean + 4 * this.#deviation);
-    return Math.round(Math.min(MOST_MS, Math.max(Math.min(LEAST_MS, this.#unknownMs), learned) * this.#patience));
+    return Math.round(Math.min(this.#mostMs, Math.max(Math.min(LEAST_MS, this.#unknownMs), learned) * this.#patience));
   }
 
   came(afterMs: number): void {

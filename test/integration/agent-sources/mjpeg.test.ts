@@ -80,6 +80,24 @@ test('with an interval the pictures in between are skipped', async () => {
   expect(frames[1]!.serial! - frames[0]!.serial!).toBeGreaterThan(3);
 });
 
+test('the stall time is learned: a fast stream that stands still is given up long before the fifteen seconds of a slow one', async () => {
+  const { source } = await setUp(
+    (response) => {
+      let serial = 0;
+      const timer = setInterval(() => {
+        response.write(part(++serial));
+        if (serial === 30) clearInterval(timer);
+      }, 10);
+      response.on('close', () => clearInterval(timer));
+    },
+    { stallMs: 15_000 },
+  );
+  const read = async (): Promise<void> => {
+    for await (const _ of source.frames(new AbortController().signal)) void _;
+  };
+  await expect(read()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT', details: { timeoutMs: 5_000 } });
+});
+
 test('a stream that brings no more pictures is given up after the stall time', async () => {
   const { source } = await setUp((response) => void response.write(part(1)), { stallMs: 300 });
   const seen: EncodedFrame[] = [];

@@ -21,3 +21,11 @@ test('a missed picture doubles the patience, and one that came takes that back',
   deadline.came(300);
   expect(deadline.ms).toBe(5_000);
 });
+
+test('whoever knows a bound has it kept, whatever was learned or missed', () => {
+  const deadline = new StallDeadline(15_000, 15_000);
+  expect(deadline.ms).toBe(15_000);
+  for (let i = 0; i < 50; i++) deadline.came(40_000);
+  deadline.missed();
+  expect(deadline.ms).toBe(15_000);
+});
