@@ -42,28 +42,43 @@ const camera = (id: number, change: Partial<PlannableCamera> = {}): void => {
   bench.cameras.set(id, { id, host: 'host-1', place: null, intervalMs: 1_000, priority: 5, ...change });
 };
 
-test('a changed camera reaches its holder as one delta that leaves the others alone', async () => {
+/** What its holder knows of the camera's shard once it was told and has asked, which takes at most two seconds from the change on. */
+async function deltaInTime(grant: { shardId: number; token: number; revision: number }, change: () => Promise<void>) {
+  const began = performance.now();
+  const told = bench.told.length;
+  await change();
+  await eventually(() =>
+    bench.told.slice(told).some(({ to, event, payload }) => {
+      const { shardId } = payload as { shardId?: number };
+      return to === agent.agentId && event === 'shard:changed' && shardId === grant.shardId;
+    }),
+  );
+  const delta = await sync(grant);
+  expect(performance.now() - began).toBeLessThan(2_000);
+  return delta;
+}
+
+test('a changed camera reaches its holder within two seconds as one delta that leaves the others alone', async () => {
   const grant = grantOf(3);
   camera(3, { intervalMs: 7_000 });
-  await bench.fleet.camerasChanged([3]);
+  const delta = await deltaInTime(grant, () => bench.fleet.camerasChanged([3]));
   expect(bench.told).toContainEqual({
     to: agent.agentId,
     event: 'shard:changed',
     payload: { shardId: grant.shardId, revision: grant.revision + 1 },
   });
-  const delta = await sync(grant);
   expect(delta.upsert.map(({ cameraId, intervalMs }) => ({ cameraId, intervalMs }))).toEqual([
     { cameraId: 3, intervalMs: 7_000 },
   ]);
   expect(delta.remove).toEqual([]);
 });
 
-test('a paused camera leaves its shard at once', async () => {
+test('a paused camera leaves its shard at once, and its holder knows within two seconds', async () => {
   const grant = grantOf(3);
   bench.cameras.delete(3);
-  await bench.fleet.camerasChanged([3]);
+  const delta = await deltaInTime(grant, () => bench.fleet.camerasChanged([3]));
   expect((await membershipIn(3, grant.shardId)).every(({ until }) => until !== null)).toBe(true);
-  expect(await sync(grant)).toMatchObject({ upsert: [], remove: [3] });
+  expect(delta).toMatchObject({ upsert: [], remove: [3] });
 });
 
 test('a new camera is announced within two seconds and belongs to the shard from its acknowledgement on', async () => {
