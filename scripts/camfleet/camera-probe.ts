@@ -4,12 +4,16 @@ import { DnsCache } from '../../agent/sources/dns-cache.ts';
 import { Decoders } from '../../agent/sources/ffmpeg/decoders.ts';
 import { EgressRule } from '../../agent/sources/egress.ts';
 import { HostLimiter } from '../../agent/sources/host-limiter.ts';
+import { HostRests } from '../../agent/sources/host-rests.ts';
 import { HttpClient } from '../../agent/sources/http.ts';
+import { Manners } from '../../agent/sources/manners.ts';
 import type { Credentials } from '../../agent/sources/target.ts';
 import { loginOf } from '../../agent/sources/target.ts';
+import { TakedownList } from '../../common/domain/takedown.ts';
+import type { Takedown } from '../../common/domain/takedown.ts';
 import { VERDICTS } from '../../common/domain/verdict.ts';
 import { systemClock } from '../../common/runtime/clock.ts';
-import { AppError, EXIT } from '../../common/runtime/errors.ts';
+import { AppError, EXIT, messageOf } from '../../common/runtime/errors.ts';
 import { BRANDS } from '../../config/brands.ts';
 import { loadAgentConfig } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/load.ts';
@@ -49,25 +53,73 @@ export function addProbe(cameras: Command, context: Context): void {
   speaksApi(command).action(async (camera: string, options: Options) => {
     const { config } = loadAgentConfig({ environment: context.environment });
     const request = { ...(await targetOf(camera, options, context)), watchMs: options.seconds * 1_000 };
-    const report = await probeOnce(request, config, options.allow ?? []);
+    const takedowns = await takedownsOf(options, context);
+    refuseTakenDown(request.url, takedowns);
+    const report = await probeOnce(request, config, { allow: options.allow ?? [], takedowns });
     print(context, options, report, () => probeWords(report));
     if (!VERDICTS[report.verdict].yieldsFrame)
       throw new AppError('PROBE_WITHOUT_PICTURE', 'No picture came.', { details: { exit: EXIT.failed } });
   });
 }
 
-async function probeOnce(request: ProbeRequest, config: AgentConfig, allow: readonly string[]): Promise<ProbeReport> {
+/**
+ * What the coordinator says must not be fetched. An address may be tried where there is no coordinator yet; one that was named and
+ * does not answer is worth a warning.
+ */
+async function takedownsOf(options: Options, context: Context): Promise<TakedownList> {
+  try {
+    const { takedowns } = await (await apiOf(options, context)).get<{ takedowns: Takedown[] }>('/takedowns');
+    return new TakedownList(takedowns);
+  } catch (error) {
+    const { CAMFLEET_URL, CAMFLEET_TOKEN, CAMFLEET_DATA_FOLDER } = context.environment;
+    const named = [options.url, options.token, options.data, CAMFLEET_URL, CAMFLEET_TOKEN, CAMFLEET_DATA_FOLDER];
+    if (named.every((name) => name === undefined)) return new TakedownList();
+    context.terminal.err(`The list of take-downs is not known here, so it is not kept: ${messageOf(error)}\n`);
+    return new TakedownList();
+  }
+}
+
+function refuseTakenDown(url: string, takedowns: TakedownList): void {
+  const takedown = takedowns.against(url);
+  if (!takedown) return;
+  const { value, reason } = takedown;
+  throw new AppError(
+    'TAKEN_DOWN',
+    `${value} is on the list of take-downs${reason === '' ? '' : ` (${reason})`}, and nothing was fetched; "camfleet takedown remove ${value}" takes it off.`,
+    { details: { exit: EXIT.refused } },
+  );
+}
+
+interface Limits {
+  allow: readonly string[];
+  takedowns: TakedownList;
+}
+
+async function probeOnce(
+  request: ProbeRequest,
+  config: AgentConfig,
+  { allow, takedowns }: Limits,
+): Promise<ProbeReport> {
   const clock = systemClock;
   // Names are resolved as agents do it.
   const dns = new DnsCache({ clock });
-  const egress = new EgressRule({ allow: [...config.egress.allow, ...allow], lookup: dns.lookup });
+  // Redirects and playlists are held to the list, too.
+  const manners = new Manners({ rests: new HostRests({ clock }), clock });
+  manners.takedowns = takedowns;
+  const reasonAgainstHost = (host: string): string | undefined => manners.reasonAgainstHost(host);
+  const egress = new EgressRule({ allow: [...config.egress.allow, ...allow], lookup: dns.lookup, reasonAgainstHost });
   const limiter = new HostLimiter({ clock, concurrency: 1, minDelayMs: 0 });
   const userAgent = userAgentWith(config.egress.userAgent, config.egress.contact);
   const { maxBytes, timeoutMs } = config.http;
-  const http = new HttpClient({ egress, limiter, clock, userAgent, maxBytes, deadlineMs: timeoutMs });
+  const http = new HttpClient({ egress, limiter, manners, clock, userAgent, maxBytes, deadlineMs: timeoutMs });
   const decoders = new Decoders({ clock, configured: config.streams.ffmpeg ?? undefined, maxBytes });
   try {
-    const sources = { http, clock, fileRoots: config.files.roots, streams: { egress, limiter, decoders, userAgent } };
+    const sources = {
+      http,
+      clock,
+      fileRoots: config.files.roots,
+      streams: { egress, limiter, manners, decoders, userAgent },
+    };
     return await probe(request, { sources, brands: BRANDS, maxPixels: config.pixels.max });
   } finally {
     await decoders.close();

@@ -45,7 +45,9 @@ export function adviceFor(report: Omit<ProbeReport, 'advice'>, brands: readonly 
 }
 
 function againstBlocked({ url, evidence }: Omit<ProbeReport, 'advice'>): string {
-  const { host, address } = evidence;
+  const { host, address, reason } = evidence;
+  if (String(reason).startsWith('taken down'))
+    return `it sends whoever asks on to ${String(host)}, which is on the list of take-downs: leave it alone`;
   if (host !== undefined && URL.canParse(url) && new URL(url).hostname !== host)
     return `it sends whoever asks on to ${String(host)}, inside somebody's network: ask its owner for an address that all can reach`;
   return `if the camera is yours, allow its range: --allow ${String(address ?? 'RANGE')} here, egress.allow at its agents`;

@@ -67,6 +67,31 @@ describe('camfleet cameras probe', () => {
     expect(new Set(seen)).toEqual(new Set(['camfleet/0.1 (public camera observation; ops@example.org)']));
   });
 
+  test('fetches nothing that the coordinator has on its list of take-downs, nor follows a redirect to it', async () => {
+    let asked = 0;
+    const url = await camera((_request, response) => void (asked++, response.writeHead(404).end()));
+    const other = await camera((_request, response) => void response.writeHead(302, { location: `${url}/x` }).end());
+    const takedowns = [{ id: 1, kind: 'prefix', value: `${url}/`, reason: 'asked by the owner' }];
+    const coordinator = await camera((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ takedowns }));
+    });
+    const knows = ['--url', coordinator, '--token', 'test', ...allowed];
+    const refused = await camfleet(`${url}/cam.jpg`, ...knows);
+    expect(refused).toMatchObject({ code: 3, err: expect.stringContaining('asked by the owner') });
+    const led = await camfleet(`${other}/cam.jpg`, ...knows, '--seconds', '0', '--json');
+    expect(JSON.parse(led.out)).toMatchObject({
+      verdict: 'blocked',
+      advice: [expect.stringContaining('list of take-downs')],
+    });
+    expect(asked).toBe(0);
+  });
+
+  test('says so where there is no coordinator that knows of take-downs, and fetches', async () => {
+    const url = await camera((_request, response) => void response.writeHead(404).end());
+    const { err } = await camfleet(url, '--url', 'http://127.0.0.1:1', '--token', 'test', ...allowed);
+    expect(err).toContain('The list of take-downs is not known here');
+  });
+
   test('says what a snapshot camera has, and how often it changes', async () => {
     let turn = 0;
     const url = await camera((request, response) => {
