@@ -8,7 +8,7 @@ import { Batcher } from './batcher.ts';
 import { ModelProcess } from './model-process.ts';
 import type { ModelFolder } from './model-folder.ts';
 
-export interface Classification {
+interface Classification {
   modelVersion: string;
   scores: Scores;
 }

@@ -20,7 +20,7 @@ export interface GateInput {
   random: number;
 }
 
-export type GateDecision =
+type GateDecision =
   { action: 'classify'; reason: 'first' | 'changed' | 'age' | 'model' } | { action: 'inherit' } | { action: 'audit' };
 
 /**

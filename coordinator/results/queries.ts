@@ -6,7 +6,7 @@ import type { StoredSpan } from './span-repository.ts';
 import { readMemories } from './state-repository.ts';
 
 /** Where the next page of spans begins: the last span of the page before. */
-export interface SpanPosition {
+interface SpanPosition {
   firstAt: number;
   id: number;
 }

@@ -13,7 +13,7 @@ import { blackPicture, blankPicture, placeholderPicture } from './scenes/broken-
  */
 export type FaultGroup = 'transport' | 'content' | 'oddity';
 
-export interface Fault {
+interface Fault {
   group: FaultGroup;
   /** What an agent should find. */
   verdict: Verdict;

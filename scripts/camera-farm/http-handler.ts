@@ -15,7 +15,7 @@ export interface Truth {
   fault: FaultName | null;
 }
 
-export interface HandlerContext extends AnswerContext {
+interface HandlerContext extends AnswerContext {
   partEveryMs: number;
   truthOf: (id: string) => Truth;
 }

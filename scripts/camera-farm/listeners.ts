@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 
 /** One port on many loopback addresses. */
-export interface Listeners {
+interface Listeners {
   port: number;
   /** Ends every connection and waits until all of them have closed. */
   stop(): Promise<void>;

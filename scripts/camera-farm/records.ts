@@ -25,7 +25,7 @@ export interface CameraRecord {
   height: number;
 }
 
-export interface RecordSettings {
+interface RecordSettings {
   port: number;
   intervalSeconds: number;
   width: number;

@@ -62,7 +62,7 @@ const NEEDS = {
   test: { needed: ['redis-server'], wanted: ['chromium', ...STREAM_SERVERS] },
 };
 
-export function findProgram(name) {
+function findProgram(name) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/usr/sbin'];
   return folders
     .filter(Boolean)
@@ -87,7 +87,7 @@ export function missingFor(command, isPresent = isOnThisMachine) {
 }
 
 /** `apt-get`, as root or through a sudo that asks for no password; `undefined` where neither is allowed. */
-export function aptCommand() {
+function aptCommand() {
   const apt = findProgram('apt-get');
   if (!apt) return undefined;
   if (process.getuid?.() === 0) return [apt];

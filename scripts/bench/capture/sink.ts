@@ -5,7 +5,7 @@ import { DIGEST_HEADER } from '../../../common/protocol/rest.ts';
 
 const REPORT_MS = 5_000;
 
-export interface Sink {
+interface Sink {
   url: string;
   bytes(): number;
   close(): void;

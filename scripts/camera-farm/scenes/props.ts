@@ -132,7 +132,7 @@ export function windows(
     }
 }
 
-export interface House {
+interface House {
   x: number;
   z: number;
   width: number;

@@ -11,7 +11,7 @@ import { Stills } from './stills.ts';
 import { precipitation, sensorNoise } from './weather.ts';
 import { World } from './world.ts';
 
-export interface RendererSettings {
+interface RendererSettings {
   seed: string;
   width: number;
   height: number;

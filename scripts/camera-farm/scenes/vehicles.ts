@@ -9,7 +9,7 @@ const PAINTS: readonly Rgb[] = [
 const GLASS: Rgb = [58, 74, 90];
 const RUBBER: Rgb = [26, 26, 28];
 
-export type Heading = 'away' | 'towards' | 'left' | 'right';
+type Heading = 'away' | 'towards' | 'left' | 'right';
 
 export interface Vehicle {
   x: number;

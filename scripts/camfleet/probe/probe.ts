@@ -21,7 +21,7 @@ export interface ProbeRequest {
   watchMs: number;
 }
 
-export interface ProbeTools {
+interface ProbeTools {
   sources: SourceContext;
   brands: readonly Brand[];
   maxPixels?: number;
