@@ -13,7 +13,6 @@ const STATUS: Readonly<Record<string, number>> = {
   SESSION_UNKNOWN: 401,
   HANDSHAKE_REFUSED: 401,
   INVITATION_REFUSED: 403,
-  SIGNATURE_REFUSED: 403,
   QUOTA_FULL: 507,
 };
 

@@ -77,7 +77,7 @@ beforeAll(async () => {
     server: http.server,
     agents: {
       admit: async ({ agentId, sessionId, signature }) => {
-        if (signature !== 'good') throw new AppError('SIGNATURE_REFUSED', 'The signature does not fit the key.');
+        if (signature !== 'good') throw new AppError('HANDSHAKE_REFUSED', 'The signature does not fit the key.');
         return { agentId, sessionId };
       },
       handlers,
@@ -236,7 +236,7 @@ describe('the gateway', () => {
     const newer = await outcome(connect('/agents', handshake({ protocol: { min: 7, max: 9 }, shape: 'unknown' })));
     expect(newer).toMatchObject({ code: 'PROTOCOL_UNSUPPORTED', message: expect.stringContaining('7 to 9') as string });
     const forged = await outcome(connect('/agents', handshake({ signature: 'bad' })));
-    expect(forged).toMatchObject({ code: 'SIGNATURE_REFUSED' });
+    expect(forged).toMatchObject({ code: 'HANDSHAKE_REFUSED' });
   });
 
   test('answers every event with a result', async () => {
