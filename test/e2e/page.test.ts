@@ -92,6 +92,25 @@ test.skipIf(CHROMIUM === undefined)(
     await page.locator('.details img.picture').waitFor({ timeout: 30_000 });
     expect(await page.locator('.details .picture-age').textContent()).toMatch(/Picture of \d+ (s|min) ago/);
 
+    // What the fleet moves a day, and by which model it is looked at.
+    const days = page.locator('.days');
+    for (const words of ['from cameras', 'reported by agents', 'kept']) {
+      await eventually(
+        async () =>
+          /\b[1-9][\d.]*\s(kB|MB|GB)\stoday/.test((await days.locator('li', { hasText: words }).textContent()) ?? ''),
+        { withinMs: 30_000, what: `bytes ${words}` },
+      );
+    }
+    const model = page.locator('.tile', { hasText: 'model in force' });
+    const { model: inForce } = (await (
+      await fetch(new URL('/api/v1/status', link), {
+        headers: { authorization: `Bearer ${token}` },
+      })
+    ).json()) as { model: { name: string; version: string } | null };
+    expect(await model.textContent()).toContain(
+      inForce ? inForce.name : 'frames are captured and cleaned, not classified',
+    );
+
     const all = await page.locator('.row').count();
     await page.getByLabel('Cause').selectOption('black');
     await eventually(async () => (await page.locator('.row').count()) < all || undefined, {
