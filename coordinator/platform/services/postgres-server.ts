@@ -29,7 +29,9 @@ const LADDER: readonly StopStep[] = [
  * it, which at 60,000 cameras and 256 MB cost more than the statement. Memory that no page needs is not taken.
  */
 function sharedBuffersMb(): number {
-  return Math.round(Math.min(2_048, Math.max(256, totalmem() / 1_048_576 / 8)));
+  // A container may have less than its machine; without a limit it is 0, absent or beyond all memory.
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+  return Math.round(Math.min(2_048, Math.max(256, memory / 1_048_576 / 8)));
 }
 
 /** Everything else is PostgreSQL's default; fsync and synchronous_commit are named because a receipt promises durability. */
