@@ -5,7 +5,7 @@ import { sha256 } from '../../common/storage/digest.ts';
 import type { Digest } from '../../common/storage/digest.ts';
 import { Decoder } from './decode.ts';
 import type { Decoded, DecoderOptions, Image } from './decode.ts';
-import { clockOf, hashOf, tilesOf } from './fingerprints.ts';
+import { clockOf, edgesOfPhases, hashOf, tilesOf } from './fingerprints.ts';
 import { datesLie, learnChange, learnRepeat, learnSize, without } from './habits.ts';
 import { hasStructure, Placeholders } from './placeholders.ts';
 import { eventEvidence, observeView } from './scenes.ts';
@@ -133,6 +133,7 @@ export class Cleaner {
           detail: statistics.detail,
           at: frame.fetchedAt,
           beforeAt: known.seenAt,
+          phases: () => edgesOfPhases(statistics.thumbnail, statistics.stdev),
         })
       : { ...seen, hash };
     next.verdict = verdict === 'duplicate' ? 'good' : verdict;

@@ -97,6 +97,26 @@ export function unlikeness(a: string, b: string): number {
   return either < 8 ? 0 : differing / either;
 }
 
+/** Cells of a block: turns by less than a block are found by moving the blocks over the thumbnail. */
+const PHASES = { x: THUMBNAIL_WIDTH / COLUMNS, y: THUMBNAIL_HEIGHT / ROWS };
+const moved = new Uint8Array(THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT);
+
+/** The part of `hashOf` that compares views, for every way in which the blocks can lie over the picture. */
+export function edgesOfPhases(thumbnail: Uint8Array, stdev: number): string[] {
+  const phases: string[] = [];
+  for (let dy = 0; dy < PHASES.y; dy++) {
+    for (let dx = 0; dx < PHASES.x; dx++) {
+      for (let y = 0; y < THUMBNAIL_HEIGHT; y++) {
+        const row = Math.min(THUMBNAIL_HEIGHT - 1, y + dy) * THUMBNAIL_WIDTH;
+        for (let x = 0; x < THUMBNAIL_WIDTH; x++)
+          moved[y * THUMBNAIL_WIDTH + x] = thumbnail[row + Math.min(THUMBNAIL_WIDTH - 1, x + dx)]!;
+      }
+      phases.push(edgesOf(hashOf(moved, stdev)));
+    }
+  }
+  return phases;
+}
+
 /** How far a camera's view may have turned, in blocks. */
 const MOST_SHIFT = { x: 5, y: 2 };
 

@@ -15,6 +15,8 @@ export interface View {
   at: number;
   /** When the picture before it was seen, ms. */
   beforeAt: number | undefined;
+  /** Its edges as `edgesOfPhases` gives them; asked for when a step has lasted, which is seldom. */
+  phases?: () => readonly string[];
 }
 
 /** Between two pictures: beyond this it is another view; traffic, people and clouds stay far below. */
@@ -22,15 +24,15 @@ const OTHER_VIEW = 0.7;
 /** Nearer than this to the view before, it came back. */
 const SAME_VIEW = 0.62;
 /** Light switched on or off, and the sun behind a cloud, change the brightness together with the view. */
-const SAME_LIGHT = { mean: 20, contrast: 1.3 };
+const SAME_LIGHT = { mean: 20, contrast: 1.35 };
 /** With fewer edges than this, as by night, two pictures of one scene may have none in common. */
 const LEAST_EDGES = 16;
 /** A longer time between two pictures is enough for dusk. */
 const STEP_MS = 20 * 60_000;
 /** It must stay so: a lorry or an operator who turns the camera for a look goes again. */
 const STAYS = { pictures: 6, ms: 3 * 60_000 };
-/** Of the same view, turned: so much of what overlaps must agree. */
-const TURNED = 0.45;
+/** Of the same view, turned: so much of what overlaps must agree. Of two different scenes one pair in twenty does. */
+const TURNED = 0.55;
 /** How long an event is told with the camera's attempts, so that it is not missed. */
 const TELL_MS = 15 * 60_000;
 
@@ -65,7 +67,8 @@ function observeStep(known: CleanMemory, view: View, next: CleanMemory): CleanMe
   if (unlikeness(step.before, now) < SAME_VIEW) return without(next, ['step']);
   const stays = step.stays + 1;
   if (stays < STAYS.pictures || view.at - step.at < STAYS.ms) return { ...next, step: { ...step, stays } };
-  const kind = unlikenessShifted(step.before, now) < TURNED ? 'moved' : 'scene';
+  const isTurned = (view.phases?.() ?? [now]).some((edges) => unlikenessShifted(step.before, edges) < TURNED);
+  const kind = isTurned ? 'moved' : 'scene';
   return { ...without(next, ['step']), event: { kind, at: step.at, foundAt: view.at } };
 }
 

@@ -241,7 +241,9 @@ describe('scenes of the farm', () => {
 
   test('a camera that was turned by a few degrees and stays so was moved', async () => {
     const wide = new SceneRenderer({ seed: 'content', width: 480, height: 360, quality: 92 });
-    for (const concept of ['highway', 'street', 'mountain']) {
+    // By 17 % of its width and 11 % of its height; of water little but waves is left.
+    const events: (string | undefined)[] = [];
+    for (const concept of CONCEPT_NAMES.slice(0, 12)) {
       const shown = new Camera();
       const show = async (turn: number, left: number, top: number) => {
         const whole = wide.render(camera(concept), shown.at, turn, CLEAR);
@@ -250,8 +252,11 @@ describe('scenes of the farm', () => {
       for (let turn = 0; turn < 4; turn++) await show(turn, 10, 40);
       const before = shown.at;
       for (let turn = 4; turn < 14; turn++) await show(turn, 70, 70);
-      expect(shown.memory.event, concept).toMatchObject({ kind: 'moved', at: before + MINUTE });
+      const { event } = shown.memory;
+      events.push(event?.kind);
+      if (event) expect(event, concept).toMatchObject({ at: before + MINUTE });
     }
+    expect(events.filter((kind) => kind === 'moved').length, events.join()).toBeGreaterThanOrEqual(10);
   });
 });
 
@@ -316,6 +321,7 @@ describe.skipIf(!existsSync(join(shared, 'cameras')))('real cameras (needs the s
         expect(wrong).not.toContain((await single.show(bytes)).verdict);
         expect(wrong).not.toContain((await day.show(bytes, 10 * MINUTE)).verdict);
         if (folder === 'oneday') expect(day.memory.event).toBeUndefined();
+        expect(day.memory.event?.kind).not.toBe('moved');
       }
     },
   );
