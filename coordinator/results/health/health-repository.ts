@@ -41,21 +41,22 @@ const SAMPLE = `
   n.incident_id as "incidentId"`;
 const IS_WATCHED = `c.lifecycle in ('active', 'paused') and not camera_is_paused(c, clock_timestamp())`;
 
-// Not a prepared statement: a plan from when nobody had a health yet reads all of it for every row. Most rows that changed say what is known already: they end at `settled`, before anything else is read of them. Whole
-// milliseconds, as everything here counts in them: a rest of microseconds would make a sample new again and again.
+// Not a prepared statement, and row by row (`offset 0`): by statistics from when nobody had a health yet PostgreSQL reads all of
+// it, or asks of every camera whether it is paused. Most rows that changed say what is known already: they end at `settled`,
+// before anything else is read of them. Whole milliseconds, as everything here counts in them: a rest of microseconds would make
+// a sample new again and again.
 const READ_SAMPLES = `
   with news as materialized (
-     select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, s.since as verdict_since, h.state, h.since, h.recent, h.turned_at, h.seen_at,
-       h.held, h.incident_id
+     select s.camera_id, s.verdict, s.last_attempt_at, s.agent_id, s.since as verdict_since, h.state, h.since, h.recent,
+       h.turned_at, h.seen_at, h.held, h.incident_id
      from camera_state s
-     left join camera_health h on h.camera_id = s.camera_id
+     left join lateral (select * from camera_health h where h.camera_id = s.camera_id offset 0) h on true
      where s.changed_at > instant_of_ms($1)
        and (h.camera_id is null or (h.settled is distinct from case s.verdict ${letterOfVerdict} end
          and ms_of_instant(h.seen_at) < ms_of_instant(s.last_attempt_at)))
    )
    select ${SAMPLE}
-   from news n join cameras c on c.id = n.camera_id
-   where ${IS_WATCHED}
+   from news n cross join lateral (select c.* from cameras c where c.id = n.camera_id and ${IS_WATCHED} offset 0) c
    order by n.camera_id limit $2`;
 // The newest verdict of a held camera is known already: it counts now as it would have counted at once.
 const READ_HELD = `
