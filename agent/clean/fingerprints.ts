@@ -1,3 +1,4 @@
+import { digitAt, edgesOf, onesOf } from '../../common/domain/perceptual-hash.ts';
 import { THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH } from './statistics.ts';
 
 // Short descriptions of a picture that travel in a camera's memory: pure functions.
@@ -9,9 +10,6 @@ const BITS = COLUMNS * ROWS;
 const MARGIN_SHARE = 0.1;
 const LEAST_MARGIN = 1.5;
 
-/** Digits of a hash that tell edges from left to right: the part that compares views. */
-const ACROSS = BITS / 4;
-
 /**
  * Perceptual hash, 48 hex digits: where the picture gets darker from left to right, and in coarser blocks from top to bottom.
  * Equal pictures in other sizes or qualities differ in a few bits at most, and how bright a scene is hardly counts.
@@ -22,9 +20,6 @@ export function hashOf(thumbnail: Uint8Array, stdev: number): string {
   averageInto(coarse, thumbnail, COARSE);
   return bitsToHex(fine, 1, COLUMNS, margin) + bitsToHex(coarse, COLUMNS / 2, coarse.length, margin);
 }
-
-/** The part of a hash that compares views. */
-export const edgesOf = (hash: string): string => hash.slice(0, ACROSS);
 
 const DIGITS = '0123456789abcdef';
 
@@ -65,33 +60,14 @@ function averageInto(sums: Float64Array, thumbnail: Uint8Array, blockOf: Uint8Ar
   for (let block = 0; block < sums.length; block++) sums[block]! /= cells;
 }
 
-/** Bits, of a digit each. */
-const ONES = Uint8Array.from({ length: 16 }, (_, digit) => [1, 2, 4, 8].filter((bit) => digit & bit).length);
-/** Of a lower-case hex digit by its character code; everything else counts as 0. */
-const VALUES = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, DIGITS.indexOf(String.fromCharCode(code))));
-const digitAt = (hash: string, at: number): number => (at < hash.length ? VALUES[hash.charCodeAt(at) & 127]! : 0);
-
-/** Bits that differ. */
-export function distance(a: string, b: string): number {
-  let differing = 0;
-  for (let at = 0; at < a.length; at++) differing += ONES[digitAt(a, at) ^ digitAt(b, at)]!;
-  return differing;
-}
-
-export function onesIn(hash: string): number {
-  let ones = 0;
-  for (let at = 0; at < hash.length; at++) ones += ONES[digitAt(hash, at)]!;
-  return ones;
-}
-
 /** Bits that differ as a share of those that are set in either: 0 for equal structure, 1 for nothing in common. */
 export function unlikeness(a: string, b: string): number {
   let differing = 0;
   let either = 0;
   for (let at = 0; at < a.length; at++) {
     const [left, right] = [digitAt(a, at), digitAt(b, at)];
-    differing += ONES[left ^ right]!;
-    either += ONES[left | right]!;
+    differing += onesOf(left ^ right);
+    either += onesOf(left | right);
   }
   // Two pictures without structure are alike.
   return either < 8 ? 0 : differing / either;

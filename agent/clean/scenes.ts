@@ -1,5 +1,6 @@
 import type { CleanMemory } from '../../common/domain/frame.ts';
-import { edgesOf, onesIn, unlikeness, unlikenessShifted } from './fingerprints.ts';
+import { edgesOf, onesIn } from '../../common/domain/perceptual-hash.ts';
+import { unlikeness, unlikenessShifted } from './fingerprints.ts';
 import { without } from './habits.ts';
 
 // What happens to a camera without making it ill: pure functions over its memory.

@@ -51,7 +51,10 @@ interface Rule {
   find(picture: Picture): Evidence | undefined;
 }
 
-/** The first rule that finds something decides. A new content verdict is one entry here, one in common/domain/verdict.ts and one in common/domain/health.ts. */
+/**
+ * The first rule that finds something decides. A new content verdict is one entry here, one in common/domain/verdict.ts and one in
+ * common/domain/health.ts.
+ */
 const RULES: readonly Rule[] = [
   { verdict: 'black', find: findBlack },
   { verdict: 'blank', find: findBlank },

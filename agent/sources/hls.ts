@@ -3,7 +3,7 @@ import type { EncodedFrame } from '../../common/domain/frame.ts';
 import { AppError, codeOf } from '../../common/runtime/errors.ts';
 import { onAbort, sleepUnder } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
-import { StallDeadline } from './ffmpeg/stall.ts';
+import { overdue, StallDeadline } from './ffmpeg/stall.ts';
 import { SegmentFeed } from './hls-feed.ts';
 import { chooseVariant, parsePlaylist } from './hls-playlist.ts';
 import type { Playlist, Segment } from './hls-playlist.ts';
@@ -142,7 +142,7 @@ export class HlsSource implements PolledSource {
       () => feed.end(),
       (error: unknown) => feed.hasEnough || feed.pictures.end(error),
     );
-    void this.#overdue(stop.signal, () => began + patience + feed.queuedMs).then((isLate) => {
+    void overdue(this.#context.clock, stop.signal, () => began + patience + feed.queuedMs).then((isLate) => {
       if (!isLate) return;
       this.#deadline.missed();
       feed.pictures.end(stalled(this.#target.host, patience));
@@ -161,16 +161,6 @@ export class HlsSource implements PolledSource {
       fetching.abort();
       void reading.then(() => feed.close(isDone));
     }
-  }
-
-  /** `true` once the time has come, which moves on while we let the camera wait; `false` when the signal aborts before. */
-  async #overdue(signal: AbortSignal, at: () => number): Promise<boolean> {
-    const { clock } = this.#context;
-    for (let left = at() - clock.monotonic(); left > 0; left = at() - clock.monotonic()) {
-      await clock.sleep(left, signal).catch(() => {});
-      if (signal.aborted) return false;
-    }
-    return true;
   }
 
   #unchanged(etag: string, transferBytes: number): EncodedFrame {

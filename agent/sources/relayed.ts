@@ -4,7 +4,7 @@ import type { AppError } from '../../common/runtime/errors.ts';
 import { onAbort, sleepUnder } from './abort-groups.ts';
 import { sourceError } from './errors.ts';
 import type { Decoder } from './ffmpeg/decoders.ts';
-import { StallDeadline } from './ffmpeg/stall.ts';
+import { overdue, StallDeadline } from './ffmpeg/stall.ts';
 import { Latest } from './latest.ts';
 import { connectChecked, Relay } from './relay.ts';
 import type { Dialogue, Ends } from './relay.ts';
@@ -157,7 +157,7 @@ export class RelayedSource implements PolledSource {
     let taken = 0;
     let dueAt = -Infinity;
     let offset: number | undefined;
-    void this.#overdue(signal, () => since + deadline.ms + everyMs).then((late) => {
+    void overdue(this.#context.clock, signal, () => since + deadline.ms + everyMs).then((late) => {
       if (!late) return;
       const waited = deadline.ms + everyMs;
       deadline.missed();
@@ -176,16 +176,6 @@ export class RelayedSource implements PolledSource {
         taken = received;
       },
     };
-  }
-
-  /** `true` once the time has come, which moves on meanwhile; `false` when the signal aborts before. */
-  async #overdue(signal: AbortSignal, at: () => number): Promise<boolean> {
-    const { clock } = this.#context;
-    for (let left = at() - clock.monotonic(); left > 0; left = at() - clock.monotonic()) {
-      await clock.sleep(left, signal).catch(() => {});
-      if (signal.aborted) return false;
-    }
-    return true;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from '../../../common/runtime/clock.ts';
+
 /** Until a camera is known: key frames are ten seconds apart on many of them. */
 const UNKNOWN_MS = 20_000;
 const LEAST_MS = 5_000;
@@ -41,4 +43,13 @@ export class StallDeadline {
   missed(): void {
     this.#patience = Math.min(8, this.#patience * 2);
   }
+}
+
+/** `true` once the monotonic time `at()` has come, which may move on meanwhile; `false` when the signal aborts before. */
+export async function overdue(clock: Clock, signal: AbortSignal, at: () => number): Promise<boolean> {
+  for (let left = at() - clock.monotonic(); left > 0; left = at() - clock.monotonic()) {
+    await clock.sleep(left, signal).catch(() => {});
+    if (signal.aborted) return false;
+  }
+  return true;
 }

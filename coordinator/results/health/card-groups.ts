@@ -1,3 +1,5 @@
+import { isSameCard } from '../../../common/domain/perceptual-hash.ts';
+
 /** A still picture that some cameras of a host show. */
 export interface StillPicture {
   host: string;
@@ -17,41 +19,8 @@ export interface Card {
 
 /** One camera that is registered several times has one place. */
 const LEAST = { cameras: 3, places: 3 };
-/** What agents take for the same picture; nothing wider may be learned, for they would not find it. */
-const MOST_DISTANCE = 4;
-const MOST_EDGES_SHARE = 0.35;
-
-type Words = readonly number[];
-const WORDS_OF_EDGES = 4;
-
-const wordsOf = (hash: string): Words => (hash.match(/.{8}/g) ?? []).map((digits) => Number.parseInt(digits, 16));
-
-function onesIn(word: number): number {
-  let rest = word - ((word >>> 1) & 0x55555555);
-  rest = (rest & 0x33333333) + ((rest >>> 2) & 0x33333333);
-  return Math.imul((rest + (rest >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}
-
-function isNear(card: Words, other: Words): boolean {
-  let differing = 0;
-  let differingEdges = 0;
-  let edges = 0;
-  for (let at = 0; at < card.length; at++) {
-    const ones = onesIn(card[at]! ^ other[at]!);
-    differing += ones;
-    if (differing > MOST_DISTANCE) return false;
-    if (at >= WORDS_OF_EDGES) continue;
-    differingEdges += ones;
-    edges += onesIn(card[at]!);
-  }
-  return differingEdges <= edges * MOST_EDGES_SHARE;
-}
-
-/** Whether agents that know the card take the other picture for it. */
-export const isSameCard = (card: string, other: string): boolean => isNear(wordsOf(card), wordsOf(other));
-
 /**
- * The cards among the still pictures: of each host the pictures that are near one of them, as a name that is written on a card or
+ * The cards among the still pictures: of each host the pictures that agents take for one of them, as a name that is written on a card or
  * another encoding makes them. The same for the same pictures, in whatever order they come. `known`: candidates of earlier times
  * stay what stands for their card as long as enough cameras show it, so that a card grows old although its pictures come and go.
  */
@@ -83,12 +52,11 @@ interface Group extends Card {
 }
 
 function cardsOf(pictures: readonly StillPicture[], known: ReadonlySet<string>): Card[] {
-  const words = new Map(pictures.map(({ hash }) => [hash, wordsOf(hash)]));
   let left = [...pictures];
   const cards: Card[] = [];
   for (;;) {
     const best = left
-      .map((centre) => groupAround(centre, left, words, known))
+      .map((centre) => groupAround(centre, left, known))
       .filter(isCard)
       .toSorted(bestFirst)[0];
     if (!best) return cards;
@@ -100,11 +68,9 @@ function cardsOf(pictures: readonly StillPicture[], known: ReadonlySet<string>):
 function groupAround(
   { host, hash, cameras: own }: StillPicture,
   pictures: readonly StillPicture[],
-  words: ReadonlyMap<string, Words>,
   known: ReadonlySet<string>,
 ): Group {
-  const centre = words.get(hash)!;
-  const members = pictures.filter((other) => isNear(centre, words.get(other.hash)!));
+  const members = pictures.filter((other) => isSameCard(hash, other.hash));
   const cameras = members.reduce((total, member) => total + member.cameras, 0);
   return { host, hash, cameras, own, members, isKnown: known.has(hash) };
 }

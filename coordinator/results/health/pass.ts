@@ -37,8 +37,8 @@ export class HealthPass {
     const samples = await readSamples(this.#database, this.#since, MOST_SAMPLES);
     const seen = samples.map((sample) => ({ ...sample, next: observe(before(sample), sample) }));
     const ruling = await this.#opinions.rule(accusedBy(seen));
-    const waits = seen.filter((one) => marksDown(one) && ruling.undecided.has(one.agentId));
-    const decided = waits.length === 0 ? seen : seen.filter((one) => !waits.includes(one));
+    const waits = (one: Seen): boolean => marksDown(one) && ruling.undecided.has(one.agentId);
+    const decided = seen.filter((one) => !waits(one));
     const changes = [...decided, ...(await this.#released(ruling, seen))].map((one) => hold(one, ruling));
     await this.#database.transaction(async (tx) => {
       await writeHealth(tx, changes);
@@ -50,7 +50,7 @@ export class HealthPass {
     });
     await pinEvidence(this.#database);
     // What waits is read again, as if it were new.
-    if (samples.length < MOST_SAMPLES && waits.length === 0) this.#since = now - OVERLAP_MS;
+    if (samples.length < MOST_SAMPLES && decided.length === seen.length) this.#since = now - OVERLAP_MS;
     return {
       looked: samples.length,
       changed: changes.filter(({ health, next }) => health?.state !== next.state).length,

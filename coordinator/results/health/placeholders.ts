@@ -1,8 +1,9 @@
 import type { PlaceholderAnswer } from '../../../common/protocol/agent-link.ts';
 import type { LearnedCard } from '../../../common/protocol/health.ts';
+import { isSameCard } from '../../../common/domain/perceptual-hash.ts';
 import { AppError } from '../../../common/runtime/errors.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { findCards, isSameCard } from './card-groups.ts';
+import { findCards } from './card-groups.ts';
 import type { StillPicture } from './card-groups.ts';
 
 /** A card is there when it is seen again after a while: a picture goes on. */

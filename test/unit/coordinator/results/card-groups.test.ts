@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Cleaner } from '../../../../agent/clean/clean.ts';
 import { hasStructure, Placeholders } from '../../../../agent/clean/placeholders.ts';
-import { findCards, isSameCard } from '../../../../coordinator/results/health/card-groups.ts';
+import { isSameCard } from '../../../../common/domain/perceptual-hash.ts';
+import { findCards } from '../../../../coordinator/results/health/card-groups.ts';
 import type { StillPicture } from '../../../../coordinator/results/health/card-groups.ts';
 import { Canvas } from '../../../../scripts/camera-farm/scenes/canvas.ts';
 import { encodeJpeg } from '../../../../scripts/camera-farm/scenes/jpeg.ts';
